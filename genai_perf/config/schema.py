@@ -1,0 +1,205 @@
+"""The configuration: one option is one line.
+
+A field's annotation is its type, the default stands first in `option(...)`, then the flags. The command
+line, the environment variables (`GENAI_PERF_` and the long flag's name) and the effective config are read
+off these classes; a field without flags is set by other means and only recorded.
+
+Values are kept as the user gave them (milliseconds, seconds, strings); None means "not given", and what
+follows from that is decided in `Config`'s properties, in one place.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+SENTINEL_STABILITY = 999.0
+"""GenAI-Perf's default stability percentage: any three windows that saw requests are stable."""
+
+
+def option(
+    default: Any,
+    *flags: str,
+    help: str = "",  # noqa: A002  the word a reader expects in an option's row
+    metavar: str | None = None,
+    at_least: float | None = None,
+    more_than: float | None = None,
+    at_most: float | None = None,
+    off: str | None = None,
+    secret: bool = False,
+) -> Any:
+    """One option. `off` is the flag that sets a boolean to False; `secret` keeps the value out of every file."""
+    given = {
+        "flags": flags,
+        "help": help,
+        "metavar": metavar,
+        "at_least": at_least,
+        "more_than": more_than,
+        "at_most": at_most,
+        "off": off,
+        "secret": secret,
+    }
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=given)
+    return field(default=default, metadata=given)
+
+
+# fmt: off
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointConfig:
+    """What is measured, and how it is reached."""
+
+    model_names: tuple[str, ...] = option((), "-m", "--model", metavar="NAME…", help="Model name(s), as the server knows them.")
+    model_selection_strategy: Literal["round_robin", "random"] = option("round_robin", "--model-selection-strategy", help="How several models share the requests.")
+    type: str | None = option(None, "--endpoint-type", metavar="TYPE", help="The API to measure: chat, completions, embeddings.")
+    service_kind: Literal["openai"] | None = option(None, "--service-kind", help="GenAI-Perf's older word; follows from --endpoint-type.")
+    path: str | None = option(None, "--endpoint", metavar="PATH", help="Path of the API, where it is not the usual one.")
+    urls: tuple[str, ...] = option((), "-u", "--url", metavar="URL…", help="Where the server listens: host:port, http(s)://…, unix:/path, or `embedded`. Several are used in turn. [default: localhost:8000]")
+    streaming: bool = option(False, "--streaming", help="Ask for a streamed answer; needed for TTFT and inter-token latency.")
+    headers: tuple[str, ...] = option((), "-H", "--header", metavar="NAME:VALUE", help="An HTTP header for every request; repeatable.", secret=True)
+    transport: Literal["native", "httpx"] = option("native", "--transport", help="native: HTTP/1.1 with kernel stamps. httpx: HTTP/2 and proxies, stamped by this program.")
+    http2: bool = option(False, "--http2", help="Speak HTTP/2 (with --transport httpx).")
+    proxy: str | None = option(None, "--proxy", metavar="URL", help="Send through this proxy (with --transport httpx).", secret=True)
+    connection_reuse: Literal["pooled", "never"] = option("pooled", "--connection-reuse", help="Keep connections open between requests, or open one for each.")
+    request_timeout_s: float = option(600.0, "--request-timeout", metavar="SECONDS", more_than=0, help="A request without a complete answer by then has failed.")
+    connect_timeout_s: float = option(10.0, "--connect-timeout", metavar="SECONDS", more_than=0, help="A connection that is not up by then has failed.")
+    tls_verify: bool = option(True, "--tls-verify", off="--no-tls-verify", help="Check the server's certificate and name.")
+    tls_verify_host: bool = option(True, help="Check the name in the server's certificate; only the pass-through flag --ssl-https-verify-host turns it off.")
+    tls_ca_file: Path | None = option(None, "--tls-ca-file", metavar="PEM", help="Certificates to trust instead of the system's.")
+    tls_cert_file: Path | None = option(None, "--tls-cert-file", metavar="PEM", help="Client certificate.")
+    tls_key_file: Path | None = option(None, "--tls-key-file", metavar="PEM", help="Its private key, where that is a file of its own.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputConfig:
+    """What to send."""
+
+    file: str | None = option(None, "--input-file", metavar="FILE", help="Prompts: a JSONL file with `text` (or `text_input`), or a directory of them.")
+    num_dataset_entries: int = option(100, "--num-dataset-entries", "--num-prompts", at_least=1, help="How many different prompts to make.")
+    synthetic_tokens_mean: int = option(550, "--synthetic-input-tokens-mean", "--isl", at_least=0, help="Tokens in a synthetic prompt.")
+    synthetic_tokens_stddev: int = option(0, "--synthetic-input-tokens-stddev", at_least=0, help="Standard deviation of that.")
+    output_tokens_mean: int | None = option(None, "--output-tokens-mean", "--osl", at_least=1, help="Output tokens to ask for; left to the server unless given.")
+    output_tokens_stddev: int = option(0, "--output-tokens-stddev", at_least=0, help="Standard deviation of that.")
+    output_tokens_deterministic: bool = option(False, "--output-tokens-mean-deterministic", help="Ask for exactly that many (min_tokens beside max_tokens).")
+    prefix_prompt_num: int = option(0, "--num-prefix-prompts", at_least=0, help="Size of a pool of prefixes that prompts begin with.")
+    prefix_prompt_length: int = option(100, "--prefix-prompt-length", at_least=0, help="Tokens in a prefix.")
+    batch_size: int = option(1, "-b", "--batch-size-text", "--batch-size", at_least=1, help="Texts in one request (embeddings).")
+    extra: Mapping[str, Any] = option({}, "--extra-inputs", metavar="NAME:VALUE|JSON", help="More keys for the request body; repeatable.")
+    random_seed: int = option(0, "--random-seed", help="Seed of everything random: prompts, lengths, arrivals, models.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadConfig:
+    """When to send, and when to stop."""
+
+    concurrency: int | None = option(None, "--concurrency", at_least=1, help="Closed loop: this many requests always in flight. [default: 1]")
+    request_rate: float | None = option(None, "--request-rate", metavar="PER_S", more_than=0, help="Open loop: requests sent per second, whatever the server does.")
+    request_distribution: Literal["constant", "poisson"] = option("constant", "--request-distribution", help="Gaps between the arrivals of an open loop.")
+    request_intervals: Path | None = option(None, "--request-intervals", metavar="FILE", help="Open loop with the gaps of this file, in µs, one a line, repeated.")
+    max_concurrency: int | None = option(None, "--max-concurrency", at_least=1, help="At most this many in flight in an open loop; later arrivals wait and are charged for it.")
+    request_count: int | None = option(None, "--request-count", "--num-requests", at_least=1, help="Stop after this many. [default: max(10, 2 x concurrency), or 10 s of --request-rate]")
+    warmup_request_count: int = option(0, "--warmup-request-count", "--num-warmup-requests", at_least=0, help="Requests sent before, and not counted.")
+    duration_s: float | None = option(None, "--benchmark-duration", metavar="SECONDS", more_than=0, help="Stop sending after this long; what is in flight is awaited and counted.")
+    measurement_interval_ms: int | None = option(None, "-p", "--measurement-interval", metavar="MS", at_least=1, help="Measure in windows of this length until they are stable.")
+    measurement_request_count: int | None = option(None, "--measurement-request-count", at_least=1, help="Measure in windows of at least this many requests until they are stable.")
+    stability_percentage: float = option(SENTINEL_STABILITY, "-s", "--stability-percentage", at_least=0, at_most=999, help="Three windows in a row that differ by no more than this are stable; 999 accepts any.")
+    stability_percentile: int | None = option(None, "--percentile", at_least=1, at_most=99, help="The latency that must be stable; the average unless given.")
+    max_trials: int = option(10, "-r", "--max-trials", at_least=1, help="Windows to try at most.")
+    max_error_rate: float | None = option(None, "--max-error-rate", metavar="SHARE", at_least=0, at_most=1, help="End the run when more than this share has failed (after 10 requests). [default: only when everything fails]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenizerConfig:
+    """What counts tokens."""
+
+    name: str | None = option(None, "--tokenizer", metavar="NAME|DIR", help="A local directory, a hub name, or `builtin`. [default: the model's name]")
+    revision: str = option("main", "--tokenizer-revision", metavar="REV", help="Branch, tag or commit on the hub.")
+    trust_remote_code: bool = option(False, "--tokenizer-trust-remote-code", help="Let a hub tokenizer run its own code.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsConfig:
+    """How the records are read."""
+
+    goodput: Mapping[str, float] = option({}, "-g", "--goodput", metavar="METRIC:VALUE…", help="What a good request is, e.g. time_to_first_token:75 (ms) request_latency:2000.")
+    use_server_token_count: bool = option(False, "--use-server-token-count", help="Count output and input tokens as the server's `usage` says.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputConfig:
+    """What is left behind."""
+
+    artifact_dir: Path = option(Path("artifacts"), "--artifact-dir", metavar="DIR", help="Every run gets a directory of its own in here.")
+    profile_export_file: str = option("profile_export.json", "--profile-export-file", metavar="NAME", help="Name of the raw export; the other files are named after it.")
+    verbose: bool = option(False, "-v", "--verbose", help="More about the run: each measurement window, and the whole table.")
+    quiet: bool = option(False, "-q", "--quiet", help="Nothing on stderr but errors.")
+
+
+# fmt: on
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A whole run, checked; nothing below the command line asks where a value came from."""
+
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    input: InputConfig = field(default_factory=InputConfig)
+    load: LoadConfig = field(default_factory=LoadConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    output: OutputConfig = field(default_factory=OutputConfig)
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where to send; GenAI-Perf's default for OpenAI-style servers unless given."""
+        return self.endpoint.urls or ("localhost:8000",)
+
+    @property
+    def is_open_loop(self) -> bool:
+        """Whether arrivals follow a plan rather than the server."""
+        return self.load.request_rate is not None or self.load.request_intervals is not None
+
+    @property
+    def concurrency(self) -> int | None:
+        """How many requests may be in flight; None for an open loop without a cap."""
+        if self.is_open_loop:
+            return self.load.max_concurrency
+        return self.load.concurrency or 1
+
+    @property
+    def request_count(self) -> int | None:
+        """How many benchmark requests to send; None when time or windows end the run.
+
+        GenAI-Perf's default is max(10, 2 x concurrency). For a rate it was 10 as well, which Perf Analyzer then
+        refused for any rate above 10; ten seconds of the rate is what its users had to write themselves.
+        """
+        load = self.load
+        if load.request_count is not None:
+            return load.request_count
+        if load.duration_s or load.measurement_interval_ms or load.measurement_request_count:
+            return None
+        if load.request_rate is not None:
+            return max(10, math.ceil(load.request_rate * 10))
+        return max(10, 2 * (self.concurrency or 1))
+
+    @property
+    def tokenizer_name(self) -> str:
+        """GenAI-Perf's rule: the first model's name unless given."""
+        return self.tokenizer.name or self.endpoint.model_names[0]
+
+    def public(self) -> dict[str, dict[str, Any]]:
+        """Every value by section and field, ready for JSON, with secrets blanked."""
+        return {section.name: _public_section(getattr(self, section.name)) for section in fields(self)}
+
+
+def _public_section(section: Any) -> dict[str, Any]:
+    public: dict[str, Any] = {}
+    for row in fields(section):
+        value = getattr(section, row.name)
+        if isinstance(value, Path):
+            value = str(value)
+        if row.metadata.get("secret") and value:
+            value = (
+                [f"{header.split(':', 1)[0]}: ***" for header in value] if isinstance(value, tuple) else "***"
+            )
+        public[row.name] = list(value) if isinstance(value, tuple) else value
+    return public

@@ -1,0 +1,28 @@
+"""OpenAI chat completions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from genai_perf.endpoints import Endpoint
+from genai_perf.endpoints.openai import decode_text
+from genai_perf.types import Turn
+
+
+def build(turn: Turn, model: str, streaming: bool) -> dict[str, Any]:
+    """One user message, after a system message where the turn has one."""
+    messages = [{"role": "system", "content": turn.system}] if turn.system else []
+    messages.append({"role": "user", "content": turn.texts[0]})
+    body: dict[str, Any] = {"model": model, "messages": messages}
+    if streaming:
+        body["stream"] = True
+    return body
+
+
+def prompt_text(body: Mapping[str, Any]) -> str:
+    """The messages' contents, joined by blanks; the server's chat template is not in it."""
+    return " ".join(message["content"] for message in body["messages"])
+
+
+ENDPOINT = Endpoint(
+    name="chat", path="v1/chat/completions", build=build, decode=decode_text, prompt_text=prompt_text
+)

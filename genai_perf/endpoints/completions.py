@@ -1,0 +1,31 @@
+"""OpenAI text completions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from genai_perf.endpoints import Endpoint
+from genai_perf.endpoints.openai import decode_text
+from genai_perf.types import Turn
+
+
+def build(turn: Turn, model: str, streaming: bool) -> dict[str, Any]:
+    """The prompt is always a list, as GenAI-Perf sends it."""
+    body: dict[str, Any] = {"model": model, "prompt": list(turn.texts)}
+    if streaming:
+        body["stream"] = True
+    return body
+
+
+def prompt_text(body: Mapping[str, Any]) -> str:
+    """The prompts, joined by blanks."""
+    return " ".join(body["prompt"])
+
+
+ENDPOINT = Endpoint(
+    name="completions",
+    path="v1/completions",
+    build=build,
+    decode=decode_text,
+    prompt_text=prompt_text,
+    can_batch=True,
+)

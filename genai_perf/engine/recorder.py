@@ -1,0 +1,105 @@
+"""Turns exchanges into records when there is time for it.
+
+When an answer is complete the next request is sent first; its bytes wait here. They are read in slices of
+`SLICE_NS`, and between two slices the event loop takes whatever has arrived, so reading never delays a send
+or a stamp by more than that.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from genai_perf.clock import monotonic_ns
+from genai_perf.endpoints import Decoding, Endpoint
+from genai_perf.engine import records
+from genai_perf.engine.journal import Journal
+from genai_perf.exceptions import ArtifactError
+from genai_perf.types import Exchange, RequestRecord, Slot
+
+SLICE_NS = 200_000
+FLUSH_S = 0.5
+"""A killed run loses at most the records of its last second."""
+
+
+class Recorder:
+    """Owns the backlog of raw exchanges and the journal they end in."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        journal: Journal,
+        on_record: Callable[[RequestRecord], None],
+        on_failure: Callable[[], None],
+    ) -> None:
+        self.failure: ArtifactError | None = None
+        """Why the journal takes no more; `on_failure` was called when that happened."""
+        self._decode = endpoint.decode
+        self._journal = journal
+        self._on_record = on_record
+        self._on_failure = on_failure
+        self._backlog: deque[tuple[Slot, int | None, Exchange]] = deque()
+        self._current: tuple[Slot, int | None, Exchange] | None = None
+        self._decoding: Decoding | None = None
+        self._loop = asyncio.get_running_loop()
+        self._is_due = False
+        self._flush_timer = self._loop.call_later(FLUSH_S, self._flush)
+
+    def keep(self, slot: Slot, due_ns: int | None, exchange: Exchange) -> None:
+        """Take over a finished exchange."""
+        self._backlog.append((slot, due_ns, exchange))
+        if not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self._slice)
+
+    def close(self) -> None:
+        """Read what is left and close the journal. Raises ArtifactError, also one met earlier."""
+        self._flush_timer.cancel()
+        try:
+            while self.failure is None and self._step():
+                pass
+        finally:
+            self._journal.close()
+        if self.failure is not None:
+            raise self.failure
+
+    def _slice(self) -> None:
+        until_ns = monotonic_ns() + SLICE_NS
+        while self._is_due and monotonic_ns() < until_ns:
+            self._is_due = self.failure is None and self._step()
+        if self._is_due:
+            self._loop.call_soon(self._slice)
+
+    def _step(self) -> bool:
+        """Go on with one exchange, to the next place where it can be left; False when there is none."""
+        if self._decoding is None:
+            if not self._backlog:
+                return False
+            self._current = self._backlog.popleft()
+            self._decoding = self._decode(self._current[2])
+        try:
+            next(self._decoding)
+        except StopIteration as finished:
+            assert self._current is not None
+            slot, due_ns, exchange = self._current
+            self._current = self._decoding = None
+            self._record(records.make(slot, due_ns, exchange, finished.value))
+        return True
+
+    def _record(self, record: RequestRecord) -> None:
+        self._on_record(record)
+        try:
+            self._journal.append(record)
+        except ArtifactError as exc:
+            self._fail(exc)
+
+    def _flush(self) -> None:
+        self._flush_timer = self._loop.call_later(FLUSH_S, self._flush)
+        if self.failure is None:
+            try:
+                self._journal.flush()
+            except ArtifactError as exc:
+                self._fail(exc)
+
+    def _fail(self, exc: ArtifactError) -> None:
+        self.failure = exc
+        self._on_failure()

@@ -1,0 +1,52 @@
+"""A slot, its exchange and the endpoint's reading of it, as the record that the journal keeps."""
+
+from genai_perf.types import Answer, Exchange, RequestRecord, Slot, Stamp
+
+_LONGEST_NS = 2**31 - 1
+"""Lags and slacks are kept in 32 bits; 2.1 s and more are all the same there."""
+
+
+def make(slot: Slot, due_ns: int | None, exchange: Exchange, answer: Answer) -> RequestRecord:
+    """`due_ns` counts from the run's origin, unlike the slot's own."""
+    request = exchange.request
+    at_ns, read_ns, after_ns = exchange.at_ns, exchange.read_ns, exchange.after_ns
+    # A kernel stamp is exact unless the read went on after the event; ours says "since the last look".
+    exact = exchange.stamp is Stamp.KERNEL
+    reads = answer.content_reads
+    return RequestRecord(
+        index=slot.index,
+        input_index=request.index,
+        conversation=request.conversation,
+        turn=request.turn,
+        model=request.model,
+        url=exchange.url,
+        phase=slot.phase,
+        due_ns=due_ns,
+        start_ns=exchange.start_ns,
+        sent_ns=exchange.sent_ns,
+        end_ns=exchange.end_ns,
+        dns_ns=exchange.dns_ns,
+        connect_ns=exchange.connect_ns,
+        tls_ns=exchange.tls_ns,
+        headers_ns=exchange.headers_ns or None,
+        first_byte_ns=at_ns[0] if at_ns else None,
+        status=exchange.status,
+        stamp=exchange.stamp,
+        content_ns=[at_ns[read] for read in reads],
+        content_chars=list(map(len, answer.content)),
+        content_lag_ns=[min(read_ns[read] - at_ns[read], _LONGEST_NS) for read in reads],
+        content_slack_ns=[
+            0 if exact and not shared else min(max(at_ns[read] - after_ns[read], 0), _LONGEST_NS)
+            for read, shared in zip(reads, answer.content_shared, strict=True)
+        ],
+        reasoning_ns=[at_ns[read] for read in answer.reasoning_reads],
+        reasoning_chars=list(map(len, answer.reasoning)),
+        text="".join(answer.content),
+        reasoning_text="".join(answer.reasoning),
+        finish_reason=answer.finish_reason,
+        usage=answer.usage,
+        input_tokens=request.input_tokens,
+        request_bytes=len(request.body),
+        response_bytes=sum(map(len, exchange.data)),
+        error=answer.error,
+    )

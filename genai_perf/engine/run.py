@@ -1,0 +1,255 @@
+"""One run, from the first connection to the last record."""
+
+import asyncio
+import gc
+import math
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from genai_perf import schedule
+from genai_perf.clock import NS_PER_MS, NS_PER_S, Origin
+from genai_perf.config.schema import Config
+from genai_perf.endpoints import Endpoint
+from genai_perf.engine import progress, timer
+from genai_perf.engine.journal import Journal
+from genai_perf.engine.recorder import Recorder
+from genai_perf.engine.runner import Runner
+from genai_perf.engine.windows import Windows
+from genai_perf.transports import Transport
+from genai_perf.types import Exchange, Phase, Request, RequestRecord, RunEnd, Slot, Window
+
+_ENOUGH_TO_JUDGE = 10
+"""Requests that must have ended before an error rate means anything."""
+_GRACE_NS = 20 * NS_PER_MS
+"""How long after its end a time window is closed: what arrived before that has been read by then."""
+_PRECONNECT_RATE_S = 0.1
+"""An open loop starts with the connections that this much of its rate would take."""
+_MOST_PRECONNECTED = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a run needs to know."""
+
+    config: Config
+    endpoint: Endpoint
+    requests: Sequence[Request]
+    intervals_us: Sequence[int] = ()
+    """Gaps between arrivals, where the user gave them in a file."""
+
+
+def connections_wanted(config: Config) -> int:
+    """How many connections to open before the clock starts."""
+    if not config.is_open_loop:
+        return min(config.concurrency or 1, config.request_count or sys.maxsize)
+    expected = math.ceil((config.load.request_rate or 0) * _PRECONNECT_RATE_S)
+    return min(max(1, expected), config.concurrency or _MOST_PRECONNECTED, _MOST_PRECONNECTED)
+
+
+async def run(job: Job, transport: Transport, journal: Journal, origin: Origin) -> RunEnd:
+    """Measure. Closes the journal in any case.
+
+    Raises ServerError when no URL can be reached, ArtifactError when the journal takes no more.
+    """
+    ticker = timer.make(origin)
+    try:
+        return await Run(job, transport, journal, ticker).measure()
+    finally:
+        ticker.close()
+
+
+class Run:
+    """The state of one run: what was counted so far, and why it stops."""
+
+    def __init__(self, job: Job, transport: Transport, journal: Journal, ticker: timer.Timer) -> None:
+        self._job = job
+        self._load = job.config.load
+        self._transport = transport
+        self._timer = ticker
+        self._recorder = Recorder(job.endpoint, journal, self._count, self._give_up)
+        self._runner = Runner(job.requests, transport, ticker, self._keep)
+        self._counts = progress.Counts()
+        self._phase = Phase.WARMUP
+        self._windows: Windows | None = None
+        self._told_windows = 0
+        self._first_failures = 0
+        self._stop_reason: str | None = None
+
+    async def measure(self) -> RunEnd:
+        """Open the connections, send warm-up and benchmark, write the last record."""
+        quiet = self._job.config.output.quiet
+        try:
+            await self._transport.open(connections_wanted(self._job.config))
+            restore_signals = self._handle_signals()
+            display = progress.Progress(self._progress_line, quiet=quiet)
+            # Nothing below makes reference cycles; a collection would only stop the clock for everyone.
+            gc.collect()
+            gc.freeze()
+            gc.disable()
+            try:
+                await self._send()
+            finally:
+                gc.enable()
+                gc.unfreeze()
+                display.close()
+                restore_signals()
+        finally:
+            await self._transport.close()
+            self._recorder.close()
+        windows = self._windows
+        return RunEnd(
+            stop_reason=self._stop_reason or "completed",
+            stable=windows.stable if windows else None,
+            windows=tuple(windows.closed) if windows else (),
+        )
+
+    async def _send(self) -> None:
+        config, load = self._job.config, self._load
+        places = config.concurrency
+        warmup = load.warmup_request_count
+        self._counts.started_ns = self._timer.now_ns()
+        if warmup:
+            due = schedule.arrivals(config, self._job.intervals_us)
+            slots = schedule.slots(due, 0, Phase.WARMUP, requests=warmup)
+            await self._runner.run(slots, places, from_ns=self._timer.now_ns())
+        if self._stop_reason is not None:
+            return
+        self._phase = Phase.BENCHMARK
+        start_ns = self._timer.now_ns()
+        self._counts = progress.Counts(started_ns=start_ns)
+        self._first_failures = 0
+        watch = self._open_windows(start_ns)
+        duration_ns = load.duration_s * NS_PER_S if load.duration_s is not None else math.inf
+        due = schedule.arrivals(config, self._job.intervals_us)
+        slots = schedule.slots(
+            due, warmup, Phase.BENCHMARK, requests=config.request_count, duration_ns=duration_ns
+        )
+        try:
+            await self._runner.run(slots, places, from_ns=start_ns, duration_ns=duration_ns)
+        finally:
+            if watch is not None:
+                watch.cancel()
+        if self._stop_reason is None:
+            reached = config.request_count is not None and self._runner.sent - warmup >= config.request_count
+            self._stop_reason = "request_count" if reached else "duration"
+
+    # -- what ends a run -------------------------------------------------------------------------
+
+    def _stop(self, reason: str) -> None:
+        if self._stop_reason is None:
+            self._stop_reason = reason
+            self._runner.stop()
+
+    def _give_up(self) -> None:
+        self._stop("journal")
+        self._runner.abort()
+
+    def _interrupt(self) -> None:
+        if self._stop_reason == "interrupted":
+            self._say("giving up the requests in flight")
+            self._runner.abort()
+            return
+        if self._runner.in_flight:
+            self._say(
+                f"waiting for {self._runner.in_flight:,} requests in flight; Ctrl-C again gives them up"
+            )
+        self._stop_reason = None
+        self._stop("interrupted")
+
+    def _handle_signals(self) -> Callable[[], None]:
+        loop = asyncio.get_running_loop()
+        handled = (signal.SIGINT, signal.SIGTERM)
+        for number in handled:
+            loop.add_signal_handler(number, self._interrupt)
+
+        def restore() -> None:
+            for number in handled:
+                loop.remove_signal_handler(number)
+
+        return restore
+
+    def _open_windows(self, start_ns: int) -> asyncio.Task[None] | None:
+        load = self._load
+        if load.measurement_interval_ms is None and load.measurement_request_count is None:
+            return None
+        interval_ms = load.measurement_interval_ms
+        self._windows = Windows(
+            start_ns=start_ns,
+            interval_ns=interval_ms * NS_PER_MS if interval_ms is not None else None,
+            requests=load.measurement_request_count,
+            stability_percentage=load.stability_percentage,
+            percentile=load.stability_percentile,
+            max_trials=load.max_trials,
+        )
+        return asyncio.create_task(self._watch(self._windows)) if interval_ms is not None else None
+
+    async def _watch(self, windows: Windows) -> None:
+        while windows.stable is None and windows.due_ns is not None:
+            await asyncio.sleep((windows.due_ns + _GRACE_NS - self._timer.now_ns()) / NS_PER_S)
+            windows.advance(self._timer.now_ns() - _GRACE_NS)
+            self._judge(windows)
+
+    def _judge(self, windows: Windows) -> None:
+        if self._job.config.output.verbose:
+            for number, window in enumerate(windows.closed[self._told_windows :], self._told_windows + 1):
+                self._say(_describe(number, window))
+            self._told_windows = len(windows.closed)
+        if windows.stable is not None:
+            self._stop("stable" if windows.stable else "max_trials")
+
+    # -- what is counted -------------------------------------------------------------------------
+
+    def _keep(self, slot: Slot, due_ns: int | None, exchange: Exchange) -> None:
+        windows = self._windows
+        if windows is not None and exchange.error is None and exchange.status < 400:
+            windows.add(exchange.end_ns, exchange.end_ns - exchange.start_ns)
+            if self._load.measurement_request_count is not None:
+                self._judge(windows)
+        self._recorder.keep(slot, due_ns, exchange)
+
+    def _count(self, record: RequestRecord) -> None:
+        counts = self._counts
+        if record.phase is not self._phase:
+            return  # a warm-up record, read when the benchmark had begun
+        if record.error is None:
+            counts.succeeded += 1
+            return
+        counts.failed += 1
+        if self._is_hopeless(record):
+            self._stop("error_rate")
+
+    def _is_hopeless(self, record: RequestRecord) -> bool:
+        counts, most = self._counts, self._load.max_error_rate
+        if most is not None:
+            return counts.ended >= _ENOUGH_TO_JUDGE and counts.failed > most * counts.ended
+        # Refusals come back sooner than answers. So the first ones sent decide, not the first to end.
+        first = max(_ENOUGH_TO_JUDGE, self._job.config.concurrency or 0)
+        offset = 0 if record.phase is Phase.WARMUP else self._load.warmup_request_count
+        if record.index - offset < first:
+            self._first_failures += 1
+        return self._first_failures >= first
+
+    def _progress_line(self) -> str:
+        warming = self._phase is Phase.WARMUP
+        duration_s = None if warming else self._load.duration_s
+        return progress.line(
+            self._counts,
+            self._timer.now_ns(),
+            self._runner.in_flight,
+            self._load.warmup_request_count if warming else self._job.config.request_count,
+            int(duration_s * NS_PER_S) if duration_s is not None else None,
+            self._phase,
+        )
+
+    def _say(self, text: str) -> None:
+        if not self._job.config.output.quiet:
+            sys.stderr.write(f"\n{text}\n" if sys.stderr.isatty() else f"{text}\n")
+
+
+def _describe(number: int, window: Window) -> str:
+    return (
+        f"window {number}: {window.requests:,} requests, {window.throughput_per_s:,.2f}/s, "
+        f"latency {window.latency_ns / NS_PER_MS:,.3f} ms"
+    )

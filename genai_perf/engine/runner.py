@@ -1,0 +1,114 @@
+"""The loop: takes slots in order, waits for their due times, holds the concurrency.
+
+Rule 1: a worker takes a slot, waits until it is due, sends, and takes the next one.
+Rule 2: at most one worker, the leader, waits for a due time. When it sends, the lead passes to another: a new
+worker while there are places, else the first that comes back.
+Rule 3: a slot is never dropped and its due time never moved. One that waits for a place is sent late, and its
+record says so.
+
+With due times this is an open loop (with a cap, if places are limited); without, every slot is due at once
+and the same rules keep all places busy: a closed loop.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+from genai_perf.engine.timer import Timer
+from genai_perf.transports import Transport
+from genai_perf.types import Exchange, Request, RequestError, Slot
+
+Keep = Callable[[Slot, int | None, Exchange], None]
+"""Takes a finished exchange with its slot and its due time, counted from the run's origin."""
+
+
+class Runner:
+    """Sends one phase after the other over one transport."""
+
+    def __init__(self, requests: Sequence[Request], transport: Transport, timer: Timer, keep: Keep) -> None:
+        self.in_flight = 0
+        self.sent = 0
+        self._requests = requests
+        self._transport = transport
+        self._timer = timer
+        self._keep = keep
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._workers = 0
+        self._stopping = False
+        self._has_leader = False
+        self._phase_ns = 0
+        self._until_ns = math.inf
+        self._places = math.inf
+        self._slots: Iterator[Slot] = iter(())
+
+    async def run(
+        self, slots: Iterator[Slot], places: int | None, *, from_ns: int, duration_ns: float = math.inf
+    ) -> None:
+        """Send a phase whose due times count from `from_ns`; return when its last answer is there.
+
+        No slot is taken any more after `duration_ns`.
+        """
+        self._slots = slots
+        self._places = math.inf if places is None else places
+        self._phase_ns = from_ns
+        self._until_ns = from_ns + duration_ns
+        async with asyncio.TaskGroup() as group:
+            self._lead_with_a_new_worker(group)
+
+    def stop(self) -> None:
+        """Take no more slots; what is in flight is awaited."""
+        self._stopping = True
+        self._timer.wake()
+
+    def abort(self) -> None:
+        """Stop, and give up what is in flight: it is kept with the error `cancelled`."""
+        self.stop()
+        for task in self._tasks:
+            task.cancel()
+
+    def _lead_with_a_new_worker(self, group: asyncio.TaskGroup) -> None:
+        self._has_leader = True
+        self._workers += 1
+        task = group.create_task(self._work(group))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, group: asyncio.TaskGroup) -> None:
+        try:
+            await self._take_slots(group)
+        finally:
+            self._workers -= 1
+
+    async def _take_slots(self, group: asyncio.TaskGroup) -> None:
+        while not self._stopping and self._timer.now_ns() < self._until_ns:
+            slot = next(self._slots, None)
+            if slot is None:
+                return
+            due_ns = None
+            if slot.due_ns is not None:
+                due_ns = self._phase_ns + slot.due_ns
+                await self._timer.until(due_ns)
+                if self._stopping:
+                    return
+            if self._workers < self._places:
+                self._lead_with_a_new_worker(group)
+            else:
+                self._has_leader = False
+
+            exchange = Exchange(self._requests[slot.index % len(self._requests)])
+            self.in_flight += 1
+            self.sent += 1
+            try:
+                await self._transport.send(exchange)
+            except asyncio.CancelledError:
+                exchange.error = RequestError(
+                    "cancelled", "given up by the user before its answer was complete"
+                )
+                raise
+            finally:
+                self.in_flight -= 1
+                self._keep(slot, due_ns, exchange)
+
+            if self._has_leader:
+                return
+            self._has_leader = True

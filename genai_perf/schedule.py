@@ -1,0 +1,75 @@
+"""When to send: arrivals, as iterators of `Slot`. Pure and seeded; the runner waits for them.
+
+A `due_ns` counts from the start of its phase. Slots are numbered over the whole run, so that the benchmark
+goes on in the dataset where the warm-up stopped, and does not meet prompts that the server has cached.
+"""
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from itertools import count, cycle, islice
+
+from genai_perf.clock import NS_PER_S
+from genai_perf.config.schema import Config
+from genai_perf.types import Phase, Slot
+
+
+def arrivals(config: Config, intervals_us: Sequence[int] = ()) -> Iterator[int | None]:
+    """Due times (ns) of an open loop, without end; None for ever for a closed one.
+
+    `intervals_us` is the content of the file that `--request-intervals` names.
+    """
+    load = config.load
+    if load.request_intervals is not None:
+        return intervals(intervals_us)
+    if load.request_rate is None:
+        return closed_loop()
+    if load.request_distribution == "poisson":
+        return poisson(load.request_rate, random.Random(f"{config.input.random_seed}:arrivals"))
+    return constant(load.request_rate)
+
+
+def closed_loop() -> Iterator[None]:
+    """As soon as there is a place."""
+    while True:
+        yield None
+
+
+def constant(rate_per_s: float) -> Iterator[int]:
+    """Equal gaps; the first at once. Each is computed from its number, so that no rounding adds up."""
+    period_ns = NS_PER_S / rate_per_s
+    return (round(number * period_ns) for number in count())
+
+
+def poisson(rate_per_s: float, random_: random.Random) -> Iterator[int]:
+    """Exponential gaps with mean 1 / rate; the first after one of them."""
+    due_ns = 0.0
+    while True:
+        due_ns += random_.expovariate(rate_per_s) * NS_PER_S
+        yield round(due_ns)
+
+
+def intervals(gaps_us: Sequence[int]) -> Iterator[int]:
+    """The gaps of a list, over and over; the first arrival comes after the first of them (Perf Analyzer)."""
+    due_ns = 0
+    for gap_us in cycle(gaps_us):
+        due_ns += gap_us * 1_000
+        yield due_ns
+
+
+def slots(
+    due: Iterator[int | None],
+    first: int,
+    phase: Phase,
+    *,
+    requests: int | None = None,
+    duration_ns: float = math.inf,
+) -> Iterator[Slot]:
+    """Number the arrivals of one phase from `first`; end after so many, or at a due time past the duration.
+
+    A closed loop has no due times to end by: there the runner watches the clock.
+    """
+    for index, due_ns in enumerate(islice(due, requests), first):
+        if due_ns is not None and due_ns >= duration_ns:
+            return
+        yield Slot(index, due_ns, phase)

@@ -1,0 +1,280 @@
+"""The nouns: what the rest of the program speaks in.
+
+A `Conversation` of `Turn`s says what to send and a `Slot` when. A `Request` is a turn with its body
+encoded. Sending one gives an `Exchange`, raw stamps and bytes, which an endpoint reads as an `Answer`;
+the journal keeps the `RequestRecord` made of both.
+
+Every `_ns` is an int in nanoseconds on one monotonic clock, relative to the run's origin.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Phase(StrEnum):
+    """Which part of a run a request belongs to; only `benchmark` is counted by the metrics."""
+
+    WARMUP = "warmup"
+    BENCHMARK = "benchmark"
+    COOLDOWN = "cooldown"
+    """Sent while measuring, finished after the last measurement window had closed."""
+
+
+class Stamp(StrEnum):
+    """Who took the arrival stamps of an exchange."""
+
+    KERNEL = "kernel"
+    """The kernel, when it received the segment (SO_TIMESTAMPNS)."""
+    USER = "user"
+    """This program, on the line after the read returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One thing to say to the model."""
+
+    texts: tuple[str, ...]
+    """The prompt; several only where the endpoint takes a batch."""
+    system: str | None = None
+    max_tokens: int | None = None
+    """How many output tokens to ask for; None leaves it to the server."""
+    input_tokens: int | None = None
+    """Tokens in `texts`, by the run's tokenizer; None when nobody counted."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Keys for this turn's body alone, over everything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Turns that belong together; flags and exported files keep GenAI-Perf's word, session."""
+
+    id: str
+    turns: tuple[Turn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in the schedule."""
+
+    index: int
+    """Counts from 0 over the whole run, warm-up included; picks the request by turns."""
+    due_ns: int | None
+    """When to send. None: as soon as a place is free (closed loop)."""
+    phase: Phase = Phase.BENCHMARK
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A turn, ready for the wire."""
+
+    index: int
+    """Its row in `inputs.json`."""
+    body: bytes
+    model: str
+    conversation: str
+    turn: int = 0
+    input_tokens: int | None = None
+    streaming: bool = False
+    """Whether the body asks for a stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestError:
+    """Why a request has no good answer. A failed request is data."""
+
+    kind: str
+    """One word to count by: connect, tls, timeout, reset, closed, protocol, http_429, server, decode, …"""
+    message: str
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What went over the wire for one request: stamps and bytes, nothing parsed yet.
+
+    `at_ns`, `read_ns`, `after_ns` and `data` run in parallel, one entry for each read that held a part
+    of the body. Filled in by callbacks while the answer arrives, hence not frozen.
+    """
+
+    request: Request
+    url: str = ""
+    """Which of the run's URLs it was sent to."""
+    start_ns: int = 0
+    """Taken just before the first byte of the request was handed to the kernel."""
+    sent_ns: int = 0
+    """Taken when the kernel had taken the last one."""
+    dns_ns: int | None = None
+    """How long name resolution took, where this request had to open a connection; not in any latency."""
+    connect_ns: int | None = None
+    """How long the TCP (or unix) connect took, likewise."""
+    tls_ns: int | None = None
+    """How long the TLS handshake took, likewise."""
+    status: int = 0
+    """HTTP status; 0 when none came."""
+    headers_ns: int = 0
+    """When the response head was complete."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """The few response headers that decoding depends on, names in lower case."""
+    at_ns: list[int] = field(default_factory=list)
+    """When the bytes arrived."""
+    read_ns: list[int] = field(default_factory=list)
+    """When we read them; `read_ns - at_ns` is the read lag."""
+    after_ns: list[int] = field(default_factory=list)
+    """An instant at which these bytes had certainly not arrived yet: the loop had just found the socket
+    empty. When one read holds several events, all but the last arrived between `after_ns` and `at_ns`."""
+    data: list[bytes] = field(default_factory=list)
+    """The body's bytes of each read, without transfer coding, still content-coded."""
+    end_ns: int = 0
+    """When the answer was complete, or had failed."""
+    stamp: Stamp = Stamp.USER
+    error: RequestError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts as the server states them; None where it does not."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+@dataclass(slots=True)
+class Answer:
+    """What an endpoint reads in an exchange. `…_reads` index the exchange's reads."""
+
+    content: list[str] = field(default_factory=list)
+    """Visible text, one entry for each event that brought some."""
+    content_reads: list[int] = field(default_factory=list)
+    """Which read completed each of those events."""
+    content_shared: list[bool] = field(default_factory=list)
+    """Whether a later event ended in the same read, so that the read's stamp is only an upper bound."""
+    reasoning: list[str] = field(default_factory=list)
+    """Reasoning text, likewise."""
+    reasoning_reads: list[int] = field(default_factory=list)
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    error: RequestError | None = None
+    """The server's error inside an answer that began well, or why the answer cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One request as the journal keeps it. The token lists run in parallel, an entry per content event."""
+
+    index: int
+    """The slot's index."""
+    input_index: int
+    """The row of `inputs.json` that was sent."""
+    conversation: str
+    turn: int
+    model: str
+    url: str
+    phase: Phase
+    due_ns: int | None
+    start_ns: int
+    sent_ns: int
+    end_ns: int
+    dns_ns: int | None
+    connect_ns: int | None
+    tls_ns: int | None
+    headers_ns: int | None
+    first_byte_ns: int | None
+    """Arrival of the first byte of the body."""
+    status: int
+    stamp: Stamp
+    content_ns: list[int]
+    """Arrival of each event that brought visible text; where an API answers without text, of its end."""
+    content_chars: list[int]
+    """How many characters of `text` each brought."""
+    content_lag_ns: list[int]
+    """How late each was read."""
+    content_slack_ns: list[int]
+    """By how much each may really have arrived earlier than stamped."""
+    reasoning_ns: list[int]
+    reasoning_chars: list[int]
+    text: str
+    reasoning_text: str
+    finish_reason: str | None
+    usage: Usage | None
+    input_tokens: int | None
+    request_bytes: int
+    response_bytes: int
+    error: RequestError | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What a journal says about its run; stands in the Arrow schema, so that the file explains itself."""
+
+    version: str
+    """Of this program."""
+    command: str
+    """The command line, with secrets blanked."""
+    started_wall_ns: int
+    """The origin of all instants, since the epoch."""
+    endpoint: str
+    streaming: bool
+    config: Mapping[str, Any]
+    """The effective configuration, with secrets blanked."""
+    tokenizer: Mapping[str, str]
+    """`name`, `kind` (local, cache, hub, builtin), `reason`, `fingerprint`."""
+    versions: Mapping[str, str]
+    """Of what matters for a result: python, the event loop, the wire, the operating system."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One measurement window, by Perf Analyzer's definition: a request belongs where it ends."""
+
+    start_ns: int
+    end_ns: int
+    requests: int
+    throughput_per_s: float
+    latency_ns: float
+    """The average, or the percentile the stability rule was asked to use."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How the run ended; written beside the journal when it does, absent when it was killed."""
+
+    stop_reason: str
+    """request_count, duration, stable, max_trials, error_rate, interrupted, aborted, schedule."""
+    stable: bool | None = None
+    """Whether the windows met the stability rule; None when none was asked for."""
+    windows: tuple[Window, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """One metric over a run, in base units (ns, tokens, 1/s)."""
+
+    count: int
+    avg: float
+    std: float
+    """Population standard deviation, as GenAI-Perf's."""
+    min: float
+    max: float
+    percentiles: Mapping[str, float]
+    """`p1` … `p99`, `p99.9`, by linear interpolation."""
+    uncertainty: Mapping[str, float] | None = None
+    """For `avg`, `min`, `max` and every percentile: the true value lies at most this much below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Everything the reports tell of one run."""
+
+    metrics: Mapping[str, Stats | float]
+    """By tag, in the catalog's order; per-run metrics are one number."""
+    requests: int
+    """How many benchmark requests succeeded."""
+    errors: Mapping[str, tuple[int, str]]
+    """By kind, most frequent first: how many, and one message."""
+    exactness: Mapping[str, Any]
+    """Histograms of read lag and send lateness, stamp kinds, and what else bounds the figures."""
+    notes: tuple[str, ...] = ()
+    """What the reader should know before trusting the figures."""
