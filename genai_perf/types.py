@@ -261,7 +261,8 @@ class Stats:
     percentiles: Mapping[str, float]
     """`p1` … `p99`, `p99.9`, by linear interpolation."""
     uncertainty: Mapping[str, float] | None = None
-    """For `avg`, `min`, `max` and every percentile: the true value lies at most this much below."""
+    """For `avg`, `min`, `max` and every percentile: the true value lies at most this far from it. For a
+    latency it can only lie below; for a gap between two arrivals on either side."""
 
 
 @dataclass(frozen=True, slots=True)

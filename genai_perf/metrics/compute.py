@@ -1,0 +1,92 @@
+"""The summary of a run, from its journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from genai_perf.config.schema import MetricsConfig
+from genai_perf.metrics.catalog import CATALOG, Metric, Needs, Unit
+from genai_perf.metrics.columns import Columns, Count, read_columns
+from genai_perf.metrics.exactness import exactness
+from genai_perf.metrics.notes import notes
+from genai_perf.metrics.stats import Values, describe
+from genai_perf.types import Phase, RunEnd, RunInfo, Stats, Summary
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def compute(
+    records: pa.Table,
+    info: RunInfo,
+    end: RunEnd | None = None,
+    *,
+    settings: MetricsConfig,
+    count: Count | None,
+    produces_tokens: bool = True,
+    input_tokens: Sequence[int] | None = None,
+) -> Summary:
+    """Everything the reports tell of one run.
+
+    `records` is the journal's table; `count` the run's tokenizer, called on batches of texts, or None to
+    go without token figures. `input_tokens`, by row of `inputs.json`, replaces the recorded counts: for
+    a report by another tokenizer than the run's.
+    """
+    columns = read_columns(
+        records,
+        count=count if produces_tokens else None,
+        input_tokens=input_tokens,
+        use_server_token_count=settings.use_server_token_count,
+        slos=settings.goodput,
+    )
+    return Summary(
+        metrics=_measure(columns, produces_tokens),
+        requests=len(columns),
+        errors=_errors(records),
+        exactness=exactness(columns),
+        notes=tuple(notes(columns, info, end, settings, produces_tokens)),
+    )
+
+
+def _measure(columns: Columns, produces_tokens: bool) -> dict[str, Stats | float]:
+    measured: dict[str, Stats | float] = {}
+    for tag, metric in CATALOG.items():
+        if Needs.TOKENS in metric.needs and not produces_tokens:
+            continue
+        figure = _figure(metric, columns)
+        if figure is not None:
+            measured[tag] = figure
+    return measured
+
+
+def _figure(metric: Metric, columns: Columns) -> Stats | float | None:
+    if metric.per == "run":
+        number = metric.measure(columns)
+        return number if isinstance(number, float) else None
+    if not len(columns):
+        return None
+    values = metric.measure(columns)
+    if not isinstance(values, Values):
+        return None
+    if metric.unit is not Unit.MS:
+        values = Values(values.value)
+    return describe(values)
+
+
+def _errors(records: pa.Table) -> dict[str, tuple[int, str]]:
+    """Failed benchmark requests by kind, most frequent first, with the first message of each."""
+    import pyarrow.compute as pc
+
+    failed = records.select(["phase", "error_kind", "error_message"]).filter(
+        pc.equal(pc.field("phase").cast("string"), str(Phase.BENCHMARK)) & pc.field("error_kind").is_valid()
+    )
+    kinds = (
+        failed.set_column(1, "kind", pc.cast(failed.column("error_kind"), "string"))
+        .set_column(2, "message", pc.cast(failed.column("error_message"), "string"))
+        .group_by("kind", use_threads=False)
+        .aggregate([([], "count_all"), ("message", "first")])
+        .to_pylist()
+    )
+    ordered = sorted(kinds, key=lambda row: (-row["count_all"], row["kind"]))
+    return {row["kind"]: (row["count_all"], row["message_first"] or "") for row in ordered}

@@ -1,0 +1,87 @@
+"""What a reader should know before trusting the figures, in whole sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from genai_perf.config.schema import MetricsConfig
+from genai_perf.types import RunEnd, RunInfo
+
+if TYPE_CHECKING:
+    from genai_perf.metrics.columns import Columns
+
+FEW_REQUESTS = 100
+"""Below this, p99 is no more than the greatest value with another name."""
+
+_ENDINGS = {
+    "interrupted": "The run was interrupted: the figures are of the requests that were answered until then.",
+    "aborted": "The run was aborted: the figures are of the requests that were answered until then.",
+    "error_rate": "The run was ended early because too many requests failed.",
+}
+
+
+def notes(
+    columns: Columns, info: RunInfo, end: RunEnd | None, settings: MetricsConfig, produces_tokens: bool
+) -> Iterator[str]:
+    """The notes that apply, gravest first."""
+    requests = len(columns)
+    everything = requests + columns.empty + columns.failed
+    if not everything:
+        yield "No request was measured."
+    elif not requests:
+        yield "No request was answered with content: there is nothing to measure."
+    if end is None:
+        yield "The run did not end by itself: the figures are of what its journal holds."
+    elif end.stop_reason in _ENDINGS:
+        yield _ENDINGS[end.stop_reason]
+    if end is not None and end.stable is False:
+        yield f"The load never became stable in {len(end.windows)} measurement windows."
+    if columns.failed:
+        yield (
+            f"{columns.failed:,} of {everything:,} requests failed ({columns.failed / everything:.1%}); "
+            "they are in no figure but the error count."
+        )
+    if columns.empty:
+        yield (
+            f"{columns.empty:,} of {everything:,} requests were answered without visible text; "
+            "they are in no figure."
+        )
+    if columns.empty_with_reasoning:
+        yield (
+            f"{columns.empty_with_reasoning:,} of those answers were reasoning alone: "
+            "with more output tokens there may be room for text."
+        )
+    if 0 < requests < FEW_REQUESTS:
+        yield f"Percentiles are rough below {FEW_REQUESTS} requests; this run has {requests:,}."
+    if produces_tokens and requests:
+        yield from _on_tokens(columns, info, settings)
+
+
+def _on_tokens(columns: Columns, info: RunInfo, settings: MetricsConfig) -> Iterator[str]:
+    requests = len(columns)
+    if not info.streaming:
+        yield "Answers were not streamed: time to first token and inter-token latency need --streaming."
+    elif _came_in_one_piece(columns):
+        yield "Every answer came in one piece: the server, or something before it, does not stream."
+    if settings.use_server_token_count and columns.uncounted_by_server:
+        yield (
+            f"The server did not say how many visible tokens {columns.uncounted_by_server:,} of {requests:,} "
+            "answers had; the tokenizer counted those."
+        )
+    if info.tokenizer.get("kind") == "builtin" and not _asked_for_builtin(info):
+        reason = f" ({info.tokenizer['reason']})" if info.tokenizer.get("reason") else ""
+        yield (
+            f"Tokens are counted by the embedded tokenizer, not by the model's own{reason}: "
+            "take token figures as approximate."
+        )
+
+
+def _came_in_one_piece(columns: Columns) -> bool:
+    tokens = columns.output_tokens
+    return tokens is not None and bool((columns.events == 1).all() and (tokens > 1).any())
+
+
+def _asked_for_builtin(info: RunInfo) -> bool:
+    section = info.config.get("tokenizer")
+    return isinstance(section, dict) and section.get("name") == "builtin"
