@@ -44,10 +44,10 @@ class Columns:
     """Arrival of the first content, and so on."""
     second_ns: Floats | None
     last_ns: Ints
-    first_slack_ns: Ints
+    first_slack_ns: NDArray[Any]
     """By how much it may really have arrived earlier, and so on."""
-    second_slack_ns: Ints
-    last_slack_ns: Ints
+    second_slack_ns: NDArray[Any]
+    last_slack_ns: NDArray[Any]
     events: Ints
     """How many events brought content."""
     due_ns: Floats | None
@@ -115,13 +115,19 @@ def read_columns(
         if batch.num_rows
     ]
 
+    sizes = [len(batch["start_ns"]) for batch in batches]
+
     def whole(name: str) -> Any:
-        parts = [batch[name] for batch in batches]
+        parts = [batch.pop(name) for batch in batches]  # frees them as it goes
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
     def optional(name: str) -> Floats | None:
-        column: Floats = whole(name).astype(np.float64, copy=False)
-        return column if np.isfinite(column).any() else None
+        parts = [batch.pop(name) for batch in batches]
+        if all(part is None for part in parts):
+            return None
+        return np.concatenate(
+            [np.full(size, np.nan) if part is None else part for part, size in zip(parts, sizes, strict=True)]
+        )
 
     counted, server = optional("counted_output_tokens"), optional("server_output_tokens")
     counted_input, server_input = optional("counted_input_tokens"), optional("server_input_tokens")
@@ -146,7 +152,7 @@ def read_columns(
         failed=sum(batch["failed"] for batch in batches),
         empty=sum(batch["empty"] for batch in batches),
         empty_with_reasoning=sum(batch["empty_with_reasoning"] for batch in batches),
-        uncounted_by_server=len(whole("start_ns")) if visible is None else int(np.isnan(visible).sum()),
+        uncounted_by_server=sum(sizes) if visible is None else int(np.isnan(visible).sum()),
         slos=slos,
     )
 
@@ -246,9 +252,11 @@ def _read_batch(
         column: Ints = batch.column(name).to_numpy(zero_copy_only=False)
         return column
 
-    def nullable(name: str) -> Floats:
-        column: Floats = pc.cast(batch.column(name), "float64").to_numpy(zero_copy_only=False)[rows]
-        return column
+    def nullable(name: str) -> Floats | None:
+        column = batch.column(name)
+        if column.null_count == len(column):
+            return None
+        return _with_any(pc.cast(column, "float64").to_numpy(zero_copy_only=False)[rows])
 
     benchmark = _equals(batch.column("phase"), Phase.BENCHMARK)
     succeeded = benchmark & pc.is_null(batch.column("error_kind")).to_numpy(zero_copy_only=False)
@@ -275,7 +283,6 @@ def _read_batch(
         events_with_slack = 0
 
     first, last = offsets[:-1][rows], offsets[1:][rows] - 1
-    has_second = last > first
     second = np.minimum(first + 1, last)
     started, sent, due = numbers("start_ns"), numbers("sent_ns"), batch.column("due_ns")
     planned = benchmark & due.is_valid().to_numpy(zero_copy_only=False) & (succeeded | (sent > 0))
@@ -284,17 +291,15 @@ def _read_batch(
         recorded_tokens = np.asarray(input_tokens, np.float64)[numbers("input_index")[rows]]
     server_tokens = nullable("usage_output_tokens")
     reasoning_tokens = nullable("usage_reasoning_tokens")
-    # A server that sends reasoning text without stating its tokens leaves the visible ones unknown.
-    hidden_tokens = np.where(thought[rows], reasoning_tokens, np.nan_to_num(reasoning_tokens))
     return {
         "start_ns": started[rows],
         "send_ns": np.maximum(sent[rows] - started[rows], 0),
         "first_ns": at_ns[first],
-        "second_ns": np.where(has_second, at_ns[second], np.nan),
+        "second_ns": _with_any(np.where(last > first, at_ns[second], np.nan)),
         "last_ns": at_ns[last],
-        "first_slack_ns": slack_ns[first].astype(np.int64),
-        "second_slack_ns": slack_ns[second].astype(np.int64),
-        "last_slack_ns": slack_ns[last].astype(np.int64),
+        "first_slack_ns": slack_ns[first],
+        "second_slack_ns": slack_ns[second],
+        "last_slack_ns": slack_ns[last],
         "events": events[rows],
         "due_ns": nullable("due_ns"),
         "first_reasoning_ns": _first_of(reasoning_ns, reasoning_offsets, rows),
@@ -305,7 +310,7 @@ def _read_batch(
         "counted_output_tokens": _count_tokens(batch.column("text"), rows, count),
         "server_input_tokens": nullable("usage_input_tokens"),
         "server_output_tokens": server_tokens,
-        "server_visible_tokens": server_tokens - hidden_tokens,
+        "server_visible_tokens": _visible(server_tokens, reasoning_tokens, thought[rows]),
         "reasoning_tokens": reasoning_tokens,
         "lateness_ns": started[planned] - pc.fill_null(due, 0).to_numpy(zero_copy_only=False)[planned],
         "kernel_stamps": int(_equals(batch.column("stamp"), Stamp.KERNEL)[rows].sum()),
@@ -339,22 +344,43 @@ def _entries(column: pa.Array) -> int:
     return entries
 
 
-def _first_of(values: Ints, offsets: Ints, rows: Ints) -> Floats:
+def _with_any(column: Floats) -> Floats | None:
+    """The column, or None where no entry has a value."""
+    import numpy as np
+
+    return None if bool(np.isnan(column).all()) else column
+
+
+def _first_of(values: Ints, offsets: Ints, rows: Ints) -> Floats | None:
     """The first entry of each row's list; NaN where it is empty."""
     import numpy as np
 
     found = np.full(len(rows), np.nan)
     filled = offsets[1:][rows] > offsets[:-1][rows]
     found[filled] = values[offsets[:-1][rows][filled]]
-    return found
+    return _with_any(found)
 
 
-def _count_tokens(texts: pa.Array, rows: Ints, count: Count | None) -> Floats:
+def _visible(tokens: Floats | None, reasoning: Floats | None, thought: Bools) -> Floats | None:
+    """The server's output tokens without those of the reasoning.
+
+    A server that sends reasoning text without stating its tokens leaves the visible ones unknown.
+    """
+    import numpy as np
+
+    if tokens is None:
+        return None
+    if reasoning is None:
+        return _with_any(np.where(thought, np.nan, tokens))
+    return _with_any(tokens - np.where(thought, reasoning, np.nan_to_num(reasoning)))
+
+
+def _count_tokens(texts: pa.Array, rows: Ints, count: Count | None) -> Floats | None:
     """Tokens of these rows' texts. Equal texts are counted once: load tests repeat themselves."""
     import numpy as np
 
     if count is None or not len(rows):
-        return np.full(len(rows), np.nan)
+        return None
     distinct = texts.take(rows).dictionary_encode()
     tokens = np.empty(len(distinct.dictionary), np.float64)
     for start in range(0, len(tokens), _TEXTS_A_CALL):
