@@ -5,12 +5,17 @@ encoded. Sending one gives an `Exchange`, raw stamps and bytes, which an endpoin
 the journal keeps the `RequestRecord` made of both.
 
 Every `_ns` is an int in nanoseconds on one monotonic clock, relative to the run's origin.
+
+The three that are made for every request are msgspec Structs: they read like dataclasses and are built ten
+times faster.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 
 class Phase(StrEnum):
@@ -89,8 +94,7 @@ class RequestError:
     message: str
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(msgspec.Struct):
     """What went over the wire for one request: stamps and bytes, nothing parsed yet.
 
     `at_ns`, `read_ns`, `after_ns` and `data` run in parallel, one entry for each read that held a part
@@ -114,16 +118,16 @@ class Exchange:
     """HTTP status; 0 when none came."""
     headers_ns: int = 0
     """When the response head was complete."""
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = {}
     """The few response headers that decoding depends on, names in lower case."""
-    at_ns: list[int] = field(default_factory=list)
+    at_ns: list[int] = []
     """When the bytes arrived."""
-    read_ns: list[int] = field(default_factory=list)
+    read_ns: list[int] = []
     """When we read them; `read_ns - at_ns` is the read lag."""
-    after_ns: list[int] = field(default_factory=list)
+    after_ns: list[int] = []
     """An instant at which these bytes had certainly not arrived yet: the loop had just found the socket
     empty. When one read holds several events, all but the last arrived between `after_ns` and `at_ns`."""
-    data: list[bytes] = field(default_factory=list)
+    data: list[bytes] = []
     """The body's bytes of each read, without transfer coding, still content-coded."""
     end_ns: int = 0
     """When the answer was complete, or had failed."""
@@ -141,27 +145,25 @@ class Usage:
     cached_tokens: int | None = None
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(msgspec.Struct):
     """What an endpoint reads in an exchange. `…_reads` index the exchange's reads."""
 
-    content: list[str] = field(default_factory=list)
+    content: list[str] = []
     """Visible text, one entry for each event that brought some."""
-    content_reads: list[int] = field(default_factory=list)
+    content_reads: list[int] = []
     """Which read completed each of those events."""
-    content_shared: list[bool] = field(default_factory=list)
-    """Whether a later event ended in the same read, so that the read's stamp is only an upper bound."""
-    reasoning: list[str] = field(default_factory=list)
+    content_shared: list[int] = []
+    """Positions in `content` of events whose read went on after them, so that its stamp may be another's."""
+    reasoning: list[str] = []
     """Reasoning text, likewise."""
-    reasoning_reads: list[int] = field(default_factory=list)
+    reasoning_reads: list[int] = []
     usage: Usage | None = None
     finish_reason: str | None = None
     error: RequestError | None = None
     """The server's error inside an answer that began well, or why the answer cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestRecord:
+class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One request as the journal keeps it. The token lists run in parallel, an entry per content event."""
 
     index: int
@@ -198,10 +200,10 @@ class RequestRecord:
     text: str
     reasoning_text: str
     finish_reason: str | None
-    usage: Usage | None
     input_tokens: int | None
     request_bytes: int
     response_bytes: int
+    usage: Usage | None
     error: RequestError | None
 
 

@@ -30,7 +30,7 @@ def decode(exchange: Exchange) -> Decoding:
             answer.error = RequestError("decode", "the answer holds no embeddings")
         elif body is not None:
             answer.usage = usage_of(body)
-            answer.content, answer.content_reads, answer.content_shared = [""], [len(reads) - 1], [False]
+            answer.content, answer.content_reads = [""], [len(reads) - 1]
     return answer
 
 

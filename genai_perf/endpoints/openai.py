@@ -5,23 +5,24 @@ and the event loop must not be held for that long.
 """
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from genai_perf.endpoints import Decoding
-from genai_perf.endpoints.sse import Event, events
+from genai_perf.endpoints.sse import Events
+from genai_perf.endpoints.sse import parse as events
 from genai_perf.types import Answer, Exchange, RequestError, Usage
 
 EVENTS_PER_STEP = 128
 """About 0.1 ms of work."""
 
 _SNIPPET = 200
+_DONE = b"[DONE]"
 
 
-class _Text(msgspec.Struct):
+class _Text(msgspec.Struct, gc=False):
     """A `message` or `delta`."""
 
     content: str | list[Any] | None = None
@@ -31,29 +32,29 @@ class _Text(msgspec.Struct):
     """As OpenRouter and newer vLLM name it."""
 
 
-class _Choice(msgspec.Struct):
+class _Choice(msgspec.Struct, gc=False):
     delta: _Text | None = None
     message: _Text | None = None
     text: str | None = None
     finish_reason: Any = None
 
 
-class _PromptDetails(msgspec.Struct):
+class _PromptDetails(msgspec.Struct, gc=False):
     cached_tokens: int | None = None
 
 
-class _CompletionDetails(msgspec.Struct):
+class _CompletionDetails(msgspec.Struct, gc=False):
     reasoning_tokens: int | None = None
 
 
-class _Usage(msgspec.Struct):
+class _Usage(msgspec.Struct, gc=False):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 
 
-class Body(msgspec.Struct):
+class Body(msgspec.Struct, gc=False):
     """A whole answer or one chunk of a streamed one; whatever else it holds is not looked at."""
 
     choices: list[_Choice] | None = None
@@ -75,10 +76,10 @@ def decode_text(exchange: Exchange) -> Decoding:
         return answer
     reads = plain_reads(exchange, answer)
     if looks_like_events(exchange, reads):
-        stream = events(reads, complete=exchange.error is None)
-        while step := list(islice(stream, EVENTS_PER_STEP)):
-            _take_events(step, answer)
+        found = events(reads, complete=exchange.error is None)
+        for start in range(0, len(found.data), EVENTS_PER_STEP):
             yield
+            _take_events(found, start, answer)
     elif answer.error is None:
         body = parse_whole(exchange, reads, answer)
         if body is not None:
@@ -108,41 +109,48 @@ def parse_whole(exchange: Exchange, reads: Sequence[bytes], answer: Answer) -> B
     return body
 
 
-def _take_events(step: list[Event], answer: Answer) -> None:
-    wanted = [event for event in step if event.data != b"[DONE]"]
+def _take_events(found: Events, start: int, answer: Answer) -> None:
+    """Read the events of one step."""
+    end = start + EVENTS_PER_STEP
+    data, reads, shared = found.data[start:end], found.reads[start:end], found.shared[start:end]
+    if data[-1] == _DONE:
+        del data[-1], reads[-1], shared[-1]
     try:
         # One call for all of them costs a third of one call each.
-        bodies: Iterable[Body] = _decode_bodies(b"[" + b",".join([event.data for event in wanted]) + b"]")
-        if len(bodies) != len(wanted):  # type: ignore[arg-type]
+        bodies = _decode_bodies(b"[" + b",".join(data) + b"]")
+        if len(bodies) != len(data):
             raise msgspec.DecodeError("an event held more than one value")
     except (msgspec.DecodeError, UnicodeDecodeError):
-        bodies = _one_by_one(wanted, answer)
-    for event, body in zip(wanted, bodies, strict=True):
-        if event.name == b"error" and body.error is None:
-            body.error = event.data.decode(errors="replace")
-        _take_body(body, event.read, event.shared, answer)
+        bodies = [
+            _event_body(event, found.names.get(start + number), answer) for number, event in enumerate(data)
+        ]
+    for position, name in found.names.items():
+        if name == b"error" and start <= position < start + len(bodies):
+            body = bodies[position - start]
+            body.error = body.error or data[position - start].decode(errors="replace")
+    for body, read, is_shared in zip(bodies, reads, shared, strict=True):
+        _take_body(body, read, is_shared, answer)
 
 
-def _one_by_one(wanted: Sequence[Event], answer: Answer) -> Iterator[Body]:
-    for event in wanted:
-        try:
-            yield _decode_body(event.data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-            if event.name == b"error":
-                yield Body(error=event.data.decode(errors="replace"))
-                continue
-            if answer.error is None:
-                answer.error = RequestError(
-                    "decode", f"an event cannot be read ({exc}): {snippet(event.data)}"
-                )
-            yield Body()
+def _event_body(event: bytes, name: bytes | None, answer: Answer) -> Body:
+    """One event by itself, where a step has one that is not JSON."""
+    if event == _DONE:
+        return Body()
+    try:
+        return _decode_body(event)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        if name == b"error":
+            return Body(error=event.decode(errors="replace"))
+        if answer.error is None:
+            answer.error = RequestError("decode", f"an event cannot be read ({exc}): {snippet(event)}")
+        return Body()
 
 
 def _take_body(body: Body, read: int, shared: bool, answer: Answer) -> None:
     if body.error is not None and answer.error is None:
         answer.error = RequestError("server", _error_text(body.error))
     if body.usage is not None:
-        answer.usage = _usage(body.usage)
+        answer.usage = usage_of(body)
     if not body.choices:
         return
     choice = body.choices[0]
@@ -152,14 +160,14 @@ def _take_body(body: Body, read: int, shared: bool, answer: Answer) -> None:
     content: str | list[Any] | None = choice.text
     if part is not None:
         content = part.content
-        reasoning = part.reasoning_content or part.reasoning
-        if reasoning:
+        if reasoning := part.reasoning_content or part.reasoning:
             answer.reasoning.append(reasoning)
             answer.reasoning_reads.append(read)
     if content:
+        if shared:
+            answer.content_shared.append(len(answer.content))
         answer.content.append(content if type(content) is str else _joined_parts(content))
         answer.content_reads.append(read)
-        answer.content_shared.append(shared)
 
 
 def _joined_parts(parts: str | list[Any]) -> str:
@@ -167,7 +175,11 @@ def _joined_parts(parts: str | list[Any]) -> str:
     return "".join(part.get("text") or "" for part in parts if isinstance(part, dict))
 
 
-def _usage(usage: _Usage) -> Usage:
+def usage_of(body: Body) -> Usage | None:
+    """The server's own token counts."""
+    usage = body.usage
+    if usage is None:
+        return None
     prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
     return Usage(
         usage.prompt_tokens,
@@ -175,11 +187,6 @@ def _usage(usage: _Usage) -> Usage:
         completion.reasoning_tokens if completion else None,
         prompt.cached_tokens if prompt else None,
     )
-
-
-def usage_of(body: Body) -> Usage | None:
-    """The server's own token counts in a whole body."""
-    return _usage(body.usage) if body.usage is not None else None
 
 
 def http_error(exchange: Exchange) -> RequestError | None:

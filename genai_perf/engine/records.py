@@ -2,17 +2,18 @@
 
 from genai_perf.types import Answer, Exchange, RequestRecord, Slot, Stamp
 
-_LONGEST_NS = 2**31 - 1
-"""Lags and slacks are kept in 32 bits; 2.1 s and more are all the same there."""
-
 
 def make(slot: Slot, due_ns: int | None, exchange: Exchange, answer: Answer) -> RequestRecord:
     """`due_ns` counts from the run's origin, unlike the slot's own."""
     request = exchange.request
     at_ns, read_ns, after_ns = exchange.at_ns, exchange.read_ns, exchange.after_ns
-    # A kernel stamp is exact unless the read went on after the event; ours says "since the last look".
-    exact = exchange.stamp is Stamp.KERNEL
     reads = answer.content_reads
+    content_ns = [at_ns[read] for read in reads]
+    slack_ns = [0] * len(reads)
+    # A kernel stamp is exact unless the read went on after the event; ours says "since the last look".
+    unsure = answer.content_shared if exchange.stamp is Stamp.KERNEL else range(len(reads))
+    for position in unsure:
+        slack_ns[position] = max(0, content_ns[position] - after_ns[reads[position]])
     return RequestRecord(
         index=slot.index,
         input_index=request.index,
@@ -32,13 +33,10 @@ def make(slot: Slot, due_ns: int | None, exchange: Exchange, answer: Answer) -> 
         first_byte_ns=at_ns[0] if at_ns else None,
         status=exchange.status,
         stamp=exchange.stamp,
-        content_ns=[at_ns[read] for read in reads],
+        content_ns=content_ns,
         content_chars=list(map(len, answer.content)),
-        content_lag_ns=[min(read_ns[read] - at_ns[read], _LONGEST_NS) for read in reads],
-        content_slack_ns=[
-            0 if exact and not shared else min(max(at_ns[read] - after_ns[read], 0), _LONGEST_NS)
-            for read, shared in zip(reads, answer.content_shared, strict=True)
-        ],
+        content_lag_ns=[read_ns[read] - at_ns[read] for read in reads],
+        content_slack_ns=slack_ns,
         reasoning_ns=[at_ns[read] for read in answer.reasoning_reads],
         reasoning_chars=list(map(len, answer.reasoning)),
         text="".join(answer.content),

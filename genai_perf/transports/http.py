@@ -66,7 +66,7 @@ class HttpTransport:
         if connection is None:
             assert exchange.error is not None
             raise ServerError(
-                f"--url {pool.address.url}: {exchange.error.message}",
+                f"--url {pool.address.shown}: {exchange.error.message}",
                 hint="is the server running there? `--url embedded` starts one",
             )
         pool.idle.append(connection)
@@ -81,7 +81,7 @@ class HttpTransport:
     async def send(self, exchange: Exchange) -> None:
         """Send on an idle connection, or a new one."""
         pool = next(self._turns)
-        exchange.url = pool.address.url
+        exchange.url = pool.address.shown
         body = exchange.request.body
         wire = b"%b%d\r\n\r\n%b" % (pool.head, len(body), body)
         while True:
@@ -142,7 +142,7 @@ class HttpTransport:
                 layer = None
                 if pool.tls is not None:
                     before_ns = monotonic_ns()
-                    layer = TlsLayer(pool.tls, pool.address.host)
+                    layer = TlsLayer(pool.tls, pool.address.url.host)
                     await layer.handshake(sock)
                     exchange.tls_ns = monotonic_ns() - before_ns
                 return Connection(sock, layer, self._origin_ns)
@@ -208,13 +208,13 @@ async def _connected_socket(address: Address, exchange: Exchange) -> socket.sock
     loop = asyncio.get_running_loop()
     before_ns = monotonic_ns()
     candidates: list[tuple[socket.AddressFamily, int, int, Any]]
-    if address.unix_path is not None:
-        candidates = [(socket.AF_UNIX, socket.SOCK_STREAM, 0, address.unix_path)]
+    if address.url.scheme == "unix":
+        candidates = [(socket.AF_UNIX, socket.SOCK_STREAM, 0, address.url.path)]
     elif address.is_literal:
-        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-        candidates = [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, (address.host, address.port))]
+        family = socket.AF_INET6 if ":" in address.url.host else socket.AF_INET
+        candidates = [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, (address.url.host, address.url.port))]
     else:
-        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        found = await loop.getaddrinfo(address.url.host, address.url.port, type=socket.SOCK_STREAM)
         candidates = [(family, kind, protocol, where) for family, kind, protocol, _, where in found]
         exchange.dns_ns = monotonic_ns() - before_ns
     failed: OSError | None = None

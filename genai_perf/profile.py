@@ -1,0 +1,347 @@
+"""A `profile` run from end to end, and the same reports once more from what it left.
+
+config → requests → run → journal → summary → reports
+"""
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genai_perf import endpoints
+from genai_perf.clock import Origin
+from genai_perf.config import urls
+from genai_perf.config.schema import Config, LoadConfig, MetricsConfig, OutputConfig, TokenizerConfig
+from genai_perf.config.versions import versions
+from genai_perf.endpoints import Endpoint
+from genai_perf.exceptions import ArtifactError, GenAIPerfError, InputError, Interrupted, ServerError
+from genai_perf.types import Phase, Request, RunEnd, RunInfo, Summary, Window
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from genai_perf.reports import Result
+    from genai_perf.transports import Transport
+    from genai_perf.workload.tokenizer import Tokenizer
+
+JOURNAL = "records.arrows"
+RUN = "run.json"
+
+logger = logging.getLogger(__name__)
+
+
+def run(config: Config, *, command: str) -> int:
+    """Measure and report. 0: measured; 1: ended by the error rate; 130: interrupted, and reported.
+
+    `command` is the command line without secrets. Raises GenAIPerfError.
+    """
+    with _server_url(config) as config:
+        endpoint = endpoints.get(str(config.endpoint.type))
+        tokenizer, requests = _prepare(config, endpoint)
+        directory = _new_directory(config)
+        end = _measure(config, endpoint, requests, tokenizer, directory, command)
+    return _report(directory, end, tokenizer, config.metrics, config.output, explain=config)
+
+
+def report(
+    directory: Path,
+    *,
+    metrics: MetricsConfig | None = None,
+    tokenizer: TokenizerConfig | None = None,
+    output: OutputConfig | None = None,
+) -> int:
+    """Make every report of a run again; what is None stays as it was in the run. Raises GenAIPerfError."""
+    info, _ = _read(directory)
+    config = info.config
+    used = metrics or MetricsConfig(**config["metrics"])
+    recount = tokenizer is not None
+    counts_tokens = endpoints.get(info.endpoint).produces_tokens
+    counter = None
+    if counts_tokens:
+        # A hub name that fell back to the built-in tokenizer then must count the same now.
+        settings = tokenizer or TokenizerConfig(**config["tokenizer"])
+        if tokenizer is None and info.tokenizer.get("kind") == "builtin":
+            settings = TokenizerConfig(name="builtin")
+        counter = _load_tokenizer(settings, config["endpoint"]["model_names"][0])
+    return _report(directory, _read_end(directory), counter, used, output or OutputConfig(), recount=recount)
+
+
+# -- before -------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _server_url(config: Config) -> Iterator[Config]:
+    """The config with `--url embedded` replaced by the address of a server started for this run."""
+    if urls.EMBEDDED not in config.urls:
+        yield config
+        return
+    from genai_perf.server.process import EmbeddedServer
+    from genai_perf.server.settings import ServerSettings
+
+    with EmbeddedServer(ServerSettings(port=0)) as server:
+        found = tuple(server.url if url == urls.EMBEDDED else url for url in config.urls)
+        yield replace(config, endpoint=replace(config.endpoint, urls=found))
+
+
+def _prepare(config: Config, endpoint: Endpoint) -> "tuple[Tokenizer | None, list[Request]]":
+    from genai_perf.workload import build
+
+    tokenizer = None
+    if build.needs_tokenizer(config, endpoint):
+        tokenizer = _load_tokenizer(config.tokenizer, config.endpoint.model_names[0])
+        if not config.output.quiet:
+            sys.stderr.write(f"tokenizer: {tokenizer.reason}\n")
+    return tokenizer, build.build(config, endpoint, tokenizer)
+
+
+def _load_tokenizer(settings: TokenizerConfig, model_name: str) -> "Tokenizer":
+    from genai_perf.workload import tokenizer
+
+    return tokenizer.load(settings, model_name)
+
+
+def _new_directory(config: Config) -> Path:
+    directory = config.output.artifact_dir / run_name(config)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ArtifactError(
+            f"{directory}: cannot be made: {exc.strerror or exc}", hint="--artifact-dir names another place"
+        ) from exc
+    for stale in (RUN, JOURNAL):
+        (directory / stale).unlink(missing_ok=True)
+    return directory
+
+
+def run_name(config: Config) -> str:
+    """The run's directory, as GenAI-Perf names it: model, endpoint and load."""
+    models = config.endpoint.model_names
+    model = models[0] + ("_multi" if len(models) > 1 else "")
+    return f"{model.replace('/', '_')}-openai-{config.endpoint.type}-{_stimulus(config.load)}"
+
+
+def _stimulus(load: LoadConfig) -> str:
+    if load.request_intervals is not None:
+        return "request_intervals"
+    if load.request_rate is not None:
+        return f"request_rate{load.request_rate}"
+    return f"concurrency{load.concurrency or 1}"
+
+
+def read_intervals(path: Path) -> list[int]:
+    """Gaps in µs, one a line. Raises InputError."""
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not text"
+        raise InputError(f"--request-intervals: {path}: {reason}") from exc
+    gaps = []
+    for number, line in enumerate(lines, 1):
+        if text := line.strip():
+            if not text.isdecimal():
+                raise InputError(f"{path}:{number}: {text!r} is not a whole number of µs")
+            gaps.append(int(text))
+    if not any(gaps):
+        raise InputError(f"--request-intervals: {path}: no gap above 0 µs in it")
+    return gaps
+
+
+# -- measuring ----------------------------------------------------------------------------------------
+
+
+def _measure(
+    config: Config,
+    endpoint: Endpoint,
+    requests: list[Request],
+    tokenizer: "Tokenizer | None",
+    directory: Path,
+    command: str,
+) -> RunEnd:
+    import uvloop
+
+    from genai_perf.engine import run as engine
+    from genai_perf.engine.journal import Journal
+    from genai_perf.workload import inputs_file
+
+    intervals = config.load.request_intervals
+    job = engine.Job(config, endpoint, requests, read_intervals(intervals) if intervals is not None else ())
+    inputs_file.write(directory / inputs_file.NAME, requests)
+    origin = Origin.now()
+    info = RunInfo(
+        version=versions()["genai-perf"],
+        command=command,
+        started_wall_ns=origin.wall_ns,
+        endpoint=endpoint.name,
+        streaming=config.endpoint.streaming,
+        config=config.public(),
+        tokenizer=tokenizer.info() if tokenizer is not None else {},
+        versions=versions(),
+    )
+    _write_run(directory, info, None)
+
+    async def measure() -> RunEnd:
+        transport = _transport(config, endpoint, origin)
+        journal = Journal(directory / JOURNAL, info)
+        return await engine.run(job, transport, journal, origin)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        end = runner.run(measure())
+    _write_run(directory, info, end)
+    return end
+
+
+def _transport(config: Config, endpoint: Endpoint, origin: Origin) -> "Transport":
+    from genai_perf.transports.address import Address
+
+    path = config.endpoint.path or endpoint.path
+    addresses = [Address.of(url) for url in config.urls]
+    headers = {
+        "User-Agent": f"genai-perf/{versions()['genai-perf']}",
+        "Accept": "text/event-stream" if config.endpoint.streaming else "application/json",
+        "Content-Type": "application/json",
+    }
+    for header in config.endpoint.headers:
+        name, _, value = header.partition(":")
+        headers = {kept: text for kept, text in headers.items() if kept.lower() != name.strip().lower()}
+        headers[name.strip()] = value.strip()
+    if config.endpoint.transport == "httpx":
+        from genai_perf.transports.httpx import HttpxTransport
+
+        return HttpxTransport(addresses, path, headers, config.endpoint, origin)
+    from genai_perf.transports.http import HttpTransport
+
+    return HttpTransport(addresses, path, headers, config.endpoint, origin)
+
+
+# -- after --------------------------------------------------------------------------------------------
+
+
+def _write_run(directory: Path, info: RunInfo, end: RunEnd | None) -> None:
+    path = directory / RUN
+    try:
+        path.write_text(
+            json.dumps({"run": asdict(info), "end": asdict(end) if end else None}, indent=2) + "\n"
+        )
+    except OSError as exc:
+        raise ArtifactError(f"{path}: cannot be written: {exc.strerror or exc}") from exc
+
+
+def _read_end(directory: Path) -> RunEnd | None:
+    """How the run ended; None when it was killed before it could say."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        end = json.loads((directory / RUN).read_text())["end"]
+        if end is not None:
+            return RunEnd(**{**end, "windows": tuple(Window(**window) for window in end["windows"])})
+    return None
+
+
+def _read(directory: Path) -> "tuple[RunInfo, pa.Table]":
+    from genai_perf.engine import journal
+
+    return journal.read(directory / JOURNAL)
+
+
+def measured(records: "pa.Table", end: RunEnd | None) -> "pa.Table":
+    """The records, with those that ended after the last measurement window marked as cool-down."""
+    if end is None or not end.windows:
+        return records
+    import pyarrow.compute as pc
+
+    is_late = pc.greater(records["end_ns"], end.windows[-1].end_ns)
+    phase = pc.if_else(is_late, str(Phase.COOLDOWN), records["phase"])
+    return records.set_column(records.schema.get_field_index("phase"), "phase", phase)
+
+
+def _report(
+    directory: Path,
+    end: RunEnd | None,
+    tokenizer: "Tokenizer | None",
+    metrics: MetricsConfig,
+    output: OutputConfig,
+    *,
+    recount: bool = False,
+    explain: Config | None = None,
+) -> int:
+    """Write and print every report. `explain` is the config of a run just made, whose server can be asked."""
+    from genai_perf.metrics.compute import compute
+    from genai_perf.reports import Result, console, csv_file, json_file, raw
+    from genai_perf.workload import inputs_file
+
+    info, records = _read(directory)
+    endpoint = endpoints.get(info.endpoint)
+    records = measured(records, end)
+    input_tokens = None
+    if recount and tokenizer is not None:
+        bodies = inputs_file.bodies(directory / inputs_file.NAME)
+        input_tokens = tokenizer.count(endpoint.prompt_text(body) for body in bodies)
+        info = replace(info, tokenizer=tokenizer.info())
+    summary = compute(
+        records,
+        info,
+        end,
+        settings=metrics,
+        count=tokenizer.count if tokenizer is not None else None,
+        produces_tokens=endpoint.produces_tokens,
+        input_tokens=input_tokens,
+    )
+    result = Result(
+        info=replace(info, config={**info.config, "metrics": asdict(metrics)}),
+        end=end,
+        records=records,
+        summary=summary,
+        endpoint_path=info.config["endpoint"]["path"] or endpoint.path,
+        title=endpoint.title,
+        produces_tokens=endpoint.produces_tokens,
+    )
+    for write in (json_file.write, csv_file.write, raw.write):
+        write(result, directory)
+    if not summary.requests:
+        raise _nothing_measured(result, directory, explain)
+    console.write(result, directory, verbose=output.verbose)
+    return _exit_code(end)
+
+
+def _exit_code(end: RunEnd | None) -> int:
+    if end is not None and end.stop_reason == "error_rate":
+        return GenAIPerfError.exit_code
+    if end is not None and end.stop_reason == "interrupted":
+        return Interrupted.exit_code
+    return 0
+
+
+def _nothing_measured(result: "Result", directory: Path, config: Config | None) -> GenAIPerfError:
+    summary: Summary = result.summary
+    if result.end is not None and result.end.stop_reason == "interrupted":
+        return Interrupted(f"interrupted before any request was complete; the records are in {directory}")
+    if not summary.errors:
+        return ServerError(f"no request was complete; the records are in {directory}")
+    kind, (count, message) = next(iter(summary.errors.items()))
+    failed = sum(count for count, _ in summary.errors.values())
+    return ServerError(
+        f"every request failed: {count:,} of {failed:,} with {kind}: {message}",
+        hint=_advice(kind, result, config) or f"the records are in {directory}",
+    )
+
+
+def _advice(kind: str, result: "Result", config: Config | None) -> str | None:
+    """What would have worked, by the kind of failure."""
+    if kind in ("http_401", "http_403"):
+        return "give the key with -H 'Authorization: Bearer …'"
+    if kind == "http_429":
+        return "the server limits the rate; a lower --concurrency or --request-rate may pass"
+    if kind == "not_streamed":
+        return f"leave --streaming out if /{result.endpoint_path} cannot stream"
+    if kind in ("http_400", "http_404") and config is not None:
+        from genai_perf.transports.models import known_models
+
+        names = known_models(config)
+        if names and not set(config.endpoint.model_names) <= set(names):
+            return f"the server has these models: {', '.join(names[:10])}"
+        if kind == "http_404":
+            return f"is /{result.endpoint_path} the right path there? --endpoint names another"
+    return None
