@@ -1,0 +1,131 @@
+"""The command line. `genai-perf --help` loads Typer and the schema, nothing heavier.
+
+Results go to stdout, everything else to stderr. Exit codes: 0 measured, 1 the run failed, 2 the command
+line is wrong, 130 interrupted; a traceback is a bug.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.main import get_command
+
+from genai_perf.cli.commands import SectionedGroup, TextCommand
+from genai_perf.cli.invocation import Invocation
+from genai_perf.cli.profile import profile
+from genai_perf.cli.report import report
+from genai_perf.cli.serve import serve
+from genai_perf.config import legacy
+from genai_perf.config.redact import redact
+from genai_perf.exceptions import GenAIPerfError, Interrupted, UsageError
+
+PROGRAM = "genai-perf"
+COMPLETION_VARIABLE = "_GENAI_PERF_COMPLETE"
+
+_HELP: Any = {"help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(
+    name=PROGRAM,
+    cls=SectionedGroup,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=_HELP,
+    epilog="Exit codes: 0 measured, 1 the run failed, 2 the command line is wrong, 130 interrupted.",
+)
+app.command(
+    cls=TextCommand,
+    context_settings=_HELP,
+    epilog="Example: genai-perf profile -m gpt2 --endpoint-type chat --streaming --url embedded",
+)(profile)
+app.command(cls=TextCommand, context_settings=_HELP)(report)
+app.command(cls=TextCommand, context_settings=_HELP)(serve)
+
+
+def _print_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    from genai_perf.config.versions import versions
+
+    for name, version in versions().items():
+        typer.echo(f"{name} {version}")
+    raise typer.Exit
+
+
+@app.callback()
+def _genai_perf(
+    version: bool = typer.Option(
+        False,
+        "--version",
+        is_eager=True,
+        callback=_print_version,
+        help="Print what matters for a result, and exit.",
+    ),
+) -> None:
+    """Measure LLM servers: send requests as planned, write down when every token came back."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (without the program's name); the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    if COMPLETION_VARIABLE in os.environ:
+        app(prog_name=PROGRAM)  # a shell asks what may come next; Typer answers and leaves
+    try:
+        outcome = _run(argv)
+        sys.stdout.flush()
+        return outcome
+    except GenAIPerfError as error:
+        return _fail(error)
+    except _TYPER_ERROR as error:
+        return _fail(UsageError(_plain(error)))
+    except KeyboardInterrupt:
+        return Interrupted.exit_code
+    except BrokenPipeError:
+        # whoever reads stdout has seen enough; the flush at exit must not complain either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return GenAIPerfError.exit_code
+
+
+_TYPER_ERROR: Any = typer.BadParameter.__base__
+"""Typer's error for any wrong command line; it has had several homes, but BadParameter was always one."""
+
+
+def _run(argv: Sequence[str]) -> int:
+    group: Any = get_command(app)
+    if not argv:
+        typer.echo(group.get_help(typer.Context(group, info_name=PROGRAM, **_HELP)), err=True)
+        return UsageError.exit_code
+    own, passed_through = _split(argv)
+    name, *rest = legacy.with_command(own, list(group.commands))
+    if name not in group.commands:  # --help, --version and their like
+        return group.main([name, *rest], prog_name=PROGRAM, standalone_mode=False) or 0
+    if passed_through and name != "profile":
+        raise UsageError(f"genai-perf {name} takes nothing after --")
+    invocation = Invocation(redact([PROGRAM, *argv]), passed_through)
+    command = group.commands[name]
+    return command.main(rest, prog_name=f"{PROGRAM} {name}", standalone_mode=False, obj=invocation) or 0
+
+
+def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """What stands before the first bare `--`, and what behind it."""
+    if "--" not in argv:
+        return argv, ()
+    place = list(argv).index("--")
+    return argv[:place], argv[place + 1 :]
+
+
+def _plain(error: Any) -> str:
+    """Typer's message in this program's words: `--port: 'x' is not a valid integer`."""
+    parameter = getattr(error, "param", None)
+    names = getattr(parameter, "opts", None)
+    message: str = error.format_message() if not names or not error.message else error.message
+    return (f"{names[-1]}: {message}" if names and error.message else message).rstrip(".")
+
+
+def _fail(error: GenAIPerfError) -> int:
+    prefix = "" if isinstance(error, Interrupted) else "error: "
+    print(f"{prefix}{error.message}", file=sys.stderr)  # noqa: T201
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)  # noqa: T201
+    return error.exit_code

@@ -1,0 +1,33 @@
+"""What the program says beside its results: plain lines on stderr, few unless asked."""
+
+import logging
+import os
+import sys
+
+from genai_perf.exceptions import UsageError
+
+VARIABLE = "GENAI_PERF_LOG_LEVEL"
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+def set_up(*, verbose: bool = False, quiet: bool = False) -> None:
+    """Send the package's log to stderr: warnings, with `verbose` information too, with `quiet` errors only.
+
+    GENAI_PERF_LOG_LEVEL goes before both. Other packages' logs are left as they are.
+    """
+    named = os.environ.get(VARIABLE, "").strip().lower()
+    if named and named not in _LEVELS:
+        raise UsageError(f"{VARIABLE}: {named!r} is not one of {', '.join(_LEVELS)}")
+    level = named or ("error" if quiet else "info" if verbose else "warning")
+    logger = logging.getLogger("genai_perf")
+    logger.handlers = [_ToStderr()]
+    logger.setLevel(level.upper())
+
+
+class _ToStderr(logging.Handler):
+    """Writes `warning: …`, and information bare, as a person would."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record)
+        shown = text if record.levelno == logging.INFO else f"{record.levelname.lower()}: {text}"
+        print(shown, file=sys.stderr)  # noqa: T201  where the program logs to

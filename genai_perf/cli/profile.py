@@ -1,0 +1,83 @@
+"""`genai-perf profile`: from the flags to the configs, and on to the runs."""
+
+import inspect
+import logging
+import os
+from typing import Any
+
+import typer
+
+from genai_perf.cli import logs, parameters
+from genai_perf.cli.invocation import Invocation
+from genai_perf.config import checks
+from genai_perf.config.load import load
+from genai_perf.config.options import OPTIONS
+from genai_perf.config.schema import Config
+from genai_perf.exceptions import Interrupted
+
+PANELS = {
+    "endpoint": "Endpoint",
+    "input": "Input",
+    "load": "Load",
+    "tokenizer": "Tokenizer",
+    "metrics": "Metrics",
+    "output": "Output",
+}
+"""The help's sections, by the config's."""
+
+logger = logging.getLogger(__name__)
+
+
+def profile(context: typer.Context, **values: Any) -> int:
+    """Send requests as planned, and report when the answers came.
+
+    Every option can be set by an environment variable as well: GENAI_PERF_ and the long flag's name, as in
+    GENAI_PERF_CONCURRENCY=8. Flags of Perf Analyzer may follow after a bare --.
+    """
+    invocation: Invocation = context.obj
+    flags = parameters.layer(OPTIONS.values(), values)
+    loaded = load(flags, invocation.passed_through, os.environ)
+    output = loaded.configs[0].output
+    logs.set_up(verbose=output.verbose, quiet=output.quiet)
+    warnings = list(loaded.warnings)
+    for config in loaded.configs:
+        warnings += [line for line in _check_with_endpoint(config) if line not in warnings]
+    for line in warnings:
+        logger.warning("%s", line)
+    from genai_perf.profile import run
+
+    worst = 0
+    for config in loaded.configs:
+        worst = max(worst, run(config, command=invocation.command))
+        if worst == Interrupted.exit_code:
+            break
+    return worst
+
+
+profile.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what Typer reads the options from
+    [
+        inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
+        *parameters.parameters(OPTIONS.values(), PANELS),
+    ]
+)
+
+
+def _check_with_endpoint(config: Config) -> list[str]:
+    """The checks that need to know the endpoint and the metrics."""
+    from genai_perf import endpoints
+    from genai_perf.metrics.goodput import check_goodput
+
+    endpoint = endpoints.get(str(config.endpoint.type))
+    warnings = checks.check_endpoint(
+        config,
+        can_stream=endpoint.can_stream,
+        can_batch=endpoint.can_batch,
+        produces_tokens=endpoint.produces_tokens,
+    )
+    check_goodput(
+        config.metrics.goodput,
+        streaming=config.endpoint.streaming,
+        produces_tokens=endpoint.produces_tokens,
+        open_loop=config.is_open_loop,
+    )
+    return warnings

@@ -1,0 +1,209 @@
+"""What must hold between options, and of the files and addresses they name.
+
+Where GenAI-Perf or Perf Analyzer has an error for it, its words are kept: scripts look for them.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from genai_perf.config.options import OPTIONS, Layer
+from genai_perf.config.schema import Config
+from genai_perf.config.urls import EMBEDDED, parse_url
+from genai_perf.exceptions import InputError, UsageError
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""A header's name (RFC 9110, 5.6.2)."""
+
+_OWN_HEADERS = ("connection", "content-length", "transfer-encoding")
+"""Headers that frame the request; they follow from it and from --connection-reuse."""
+
+_OWN_FILES = ("inputs.json", "records.arrows", "run.json")
+"""Files of a run directory that the raw export must not overwrite."""
+
+
+def check(config: Config, given: Layer) -> list[str]:
+    """Raise UsageError for the first rule that is broken; return warnings, options without effect.
+
+    `given` tells what somebody said from what is a default.
+    """
+    for rule in _RULES:
+        rule(config, given)
+    return list(_without_effect(config, given))
+
+
+def check_endpoint(config: Config, *, can_stream: bool, can_batch: bool, produces_tokens: bool) -> list[str]:
+    """The rules that depend on what the endpoint can do; raises and returns as `check` does."""
+    name = _GENAI_PERF_NAMES.get(str(config.endpoint.type), str(config.endpoint.type))
+    if config.endpoint.streaming and not can_stream:
+        raise UsageError(f"The --streaming option is not supported for {name}.")
+    if config.input.batch_size != 1 and not can_batch:
+        raise UsageError(
+            f"The --batch-size-text flag is not supported for {name}.",
+            hint="it is for endpoints that take several texts in one request, such as embeddings",
+        )
+    if config.input.output_tokens_mean is not None and not produces_tokens:
+        return [f"--output-tokens-mean has no effect with {config.endpoint.type}"]
+    return []
+
+
+_GENAI_PERF_NAMES = {
+    "chat": "openai_chat_completions",
+    "completions": "openai_completions",
+    "embeddings": "openai_embeddings",
+}
+"""What GenAI-Perf's messages call an endpoint type."""
+
+
+def _check_model(config: Config, _given: Layer) -> None:
+    if not config.endpoint.model_names:
+        raise UsageError("The -m/--model option is required and cannot be empty.")
+
+
+def _check_type(config: Config, _given: Layer) -> None:
+    if config.endpoint.type is not None:
+        return
+    known = "for example --endpoint-type chat, completions or embeddings"
+    if config.endpoint.service_kind == "openai":
+        raise UsageError(
+            "The --endpoint-type option is required when using the 'openai' service-kind.", hint=known
+        )
+    raise UsageError("The --endpoint-type option is required.", hint=known)
+
+
+def _check_urls(config: Config, given: Layer) -> None:
+    source = given["endpoint.urls"].source if "endpoint.urls" in given else "--url"
+    urls = config.urls
+    if EMBEDDED in urls:
+        if len(urls) > 1:
+            raise UsageError(f"{source}: embedded stands alone, it cannot be mixed with other servers")
+        return
+    for text in urls:
+        parse_url(text, source)
+
+
+def _check_path(config: Config, _given: Layer) -> None:
+    path = config.endpoint.path or ""
+    if "://" in path or re.search(r"[\x00-\x20\x7f#]", path):
+        raise UsageError(f"--endpoint: {path!r} is not a path", hint="the server's address goes into --url")
+
+
+def _check_headers(config: Config, given: Layer) -> None:
+    """Names the header by its place, never by its value: that may be a secret."""
+    for place, header in enumerate(config.endpoint.headers, start=1):
+        source = given["endpoint.headers"].source
+        name, colon, value = header.partition(":")
+        if not colon:
+            raise UsageError(
+                f"{source}: header {place} has no colon", hint="for example -H 'Authorization: Bearer …'"
+            )
+        if not _TOKEN.fullmatch(name.strip()):
+            raise UsageError(f"{source}: header {place}: its name holds characters that no header's name may")
+        if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value) or not value.isascii():
+            raise UsageError(
+                f"{source}: the value of {name.strip()} holds a control character or one beyond ASCII"
+            )
+        if name.strip().lower() in _OWN_HEADERS:
+            raise UsageError(f"{source}: {name.strip()} is set by this program")
+
+
+def _check_transport(config: Config, given: Layer) -> None:
+    endpoint = config.endpoint
+    for key, is_given in (("endpoint.http2", endpoint.http2), ("endpoint.proxy", endpoint.proxy)):
+        if is_given and endpoint.transport != "httpx":
+            raise UsageError(f"{given[key].source} needs --transport httpx")
+    if endpoint.proxy and not re.fullmatch(r"(https?|socks5h?)://[^/\s]+/?", endpoint.proxy):
+        raise UsageError(
+            f"{given['endpoint.proxy'].source}: not the address of a proxy",
+            hint="for example --proxy http://proxy.example:3128",
+        )
+
+
+def _check_tls_files(config: Config, given: Layer) -> None:
+    for key, file in (
+        ("endpoint.tls_ca_file", config.endpoint.tls_ca_file),
+        ("endpoint.tls_cert_file", config.endpoint.tls_cert_file),
+        ("endpoint.tls_key_file", config.endpoint.tls_key_file),
+    ):
+        if file is not None and not file.is_file():
+            raise InputError(f"{given[key].source}: no file {str(file)!r}")
+    if config.endpoint.tls_key_file and not config.endpoint.tls_cert_file:
+        raise UsageError(f"{given['endpoint.tls_key_file'].source} needs --tls-cert-file")
+
+
+def _check_input(config: Config, given: Layer) -> None:
+    inputs = config.input
+    if inputs.file is not None and not Path(inputs.file).exists():
+        source = given["input.file"].source
+        raise InputError(f"{source}: '{inputs.file}' is not a valid file or directory")
+    if inputs.output_tokens_mean is None and inputs.output_tokens_stddev:
+        raise UsageError(
+            "If output tokens stddev is set, mean must also be set", hint="give --output-tokens-mean"
+        )
+    if inputs.output_tokens_mean is None and inputs.output_tokens_deterministic:
+        raise UsageError(
+            "If output tokens deterministic is set, mean must also be set", hint="give --output-tokens-mean"
+        )
+
+
+def _check_load(config: Config, given: Layer) -> None:
+    load = config.load
+    if load.max_concurrency is not None and not config.is_open_loop:
+        raise UsageError(
+            f"{given['load.max_concurrency'].source} needs --request-rate",
+            hint="a closed loop's limit is --concurrency",
+        )
+    if load.request_distribution != "constant" and load.request_rate is None:
+        raise UsageError(f"{given['load.request_distribution'].source} needs --request-rate")
+    if load.request_intervals is not None and not load.request_intervals.is_file():
+        raise InputError(f"{given['load.request_intervals'].source}: no file {str(load.request_intervals)!r}")
+    if load.request_count is not None and load.request_count < (load.concurrency or 1):
+        raise UsageError(
+            f"--request-count can not be less than concurrency: {load.request_count} < {load.concurrency}"
+        )
+
+
+def _check_output(config: Config, _given: Layer) -> None:
+    name = config.output.profile_export_file
+    if name != Path(name).name or name in ("", ".", ".."):
+        raise UsageError(
+            "Please use --artifact-dir option to define intermediary paths to the profile export file.",
+            hint=f"--profile-export-file: {name!r} is not a bare file name",
+        )
+    if name in _OWN_FILES:
+        raise UsageError(f"--profile-export-file: {name} is another file of the run")
+    directory = config.output.artifact_dir
+    if directory.exists() and not directory.is_dir():
+        raise UsageError(f"--artifact-dir: {str(directory)!r} is a file")
+
+
+_RULES: tuple[Callable[[Config, Layer], None], ...] = (
+    _check_model,
+    _check_type,
+    _check_urls,
+    _check_path,
+    _check_headers,
+    _check_transport,
+    _check_tls_files,
+    _check_input,
+    _check_load,
+    _check_output,
+)
+
+
+def _without_effect(config: Config, given: Layer) -> Iterator[str]:
+    load = config.load
+    if load.measurement_interval_ms is None and load.measurement_request_count is None:
+        for key in ("load.stability_percentage", "load.stability_percentile", "load.max_trials"):
+            if key in given:
+                yield f"{given[key].source} has no effect without --measurement-interval"
+    if config.input.file is not None:
+        for key in ("input.synthetic_tokens_mean", "input.synthetic_tokens_stddev"):
+            if key in given:
+                yield f"{given[key].source} has no effect with --input-file"
+    if not any(parse_url(url).scheme == "https" for url in config.urls if url != EMBEDDED):
+        for key in OPTIONS:
+            if key.startswith("endpoint.tls_") and key in given:
+                yield f"{given[key].source} has no effect without an https:// URL"
+    if "input.prefix_prompt_length" in given and not config.input.prefix_prompt_num:
+        yield f"{given['input.prefix_prompt_length'].source} has no effect without --num-prefix-prompts"

@@ -1,0 +1,182 @@
+"""GenAI-Perf's other words: old spellings, and what this version does not have yet.
+
+What is known but not available is rejected by name, never accepted and ignored. Whoever brings a feature
+deletes its row here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from genai_perf.config.arguments import Flag, Takes, did_you_mean
+from genai_perf.config.options import Layer
+from genai_perf.exceptions import UsageError
+
+ALIASES: Mapping[str, str] = {
+    "--expected-output-tokens": "--output-tokens-mean",
+    "--input-tokens-mean": "--synthetic-input-tokens-mean",
+    "--input-tokens-stddev": "--synthetic-input-tokens-stddev",
+    "--num-of-output-prompts": "--num-dataset-entries",
+    "--num-payloads": "--num-dataset-entries",
+}
+"""Spellings of early releases, of the documentation, and of Model Analyzer's profiles."""
+
+OUTPUT_FORMATS: Mapping[str, str] = {
+    "openai_chat_completions": "chat",
+    "openai_completions": "completions",
+    "openai_embeddings": "embeddings",
+}
+"""Values of the oldest releases' `--output-format`, and today's endpoint type."""
+
+TRANSLATED: Mapping[str, Flag] = {
+    "--output-format": Flag("--output-format", Takes.ONE, is_current=False),
+    "--prompt-source": Flag("--prompt-source", Takes.ONE, is_current=False),
+    "--input-type": Flag("--prompt-source", Takes.ONE, is_current=False),
+}
+"""Old options that `translate` turns into present ones, or checks and drops."""
+
+LATER_OPTIONS: Sequence[str] = (
+    # Triton and gRPC
+    "--backend",
+    "--grpc-method",
+    # telemetry
+    "--server-metrics-url",
+    "--server-metrics-urls",
+    # images and audio
+    "--batch-size-image",
+    "--batch-size-audio",
+    "--image-width-mean",
+    "--image-width-stddev",
+    "--image-height-mean",
+    "--image-height-stddev",
+    "--image-format",
+    "--audio-length-mean",
+    "--audio-length-stddev",
+    "--audio-format",
+    "--audio-depths",
+    "--audio-sample-rates",
+    "--audio-num-channels",
+    # data sets and traces
+    "--input-dataset",
+    "--fixed-schedule",
+    # sessions
+    "--num-sessions",
+    "--session-concurrency",
+    "--session-delay-ratio",
+    "--session-turn-delay-mean",
+    "--session-turn-delay-stddev",
+    "--session-turns-mean",
+    "--session-turns-stddev",
+    # plots and checkpoints
+    "--generate-plots",
+    "--checkpoint-dir",
+    "--enable-checkpointing",
+    # sweeps
+    "--sweep-type",
+    "--sweep-range",
+    "--sweep-list",
+)
+
+LATER_COMMANDS: Sequence[str] = ("analyze", "compare", "config", "create-template", "process-export-files")
+
+LATER_VALUES: Mapping[str, Sequence[str]] = {
+    "endpoint.type": (
+        "dynamic_grpc",
+        "generate",
+        "huggingface_generate",
+        "image_retrieval",
+        "kserve",
+        "multimodal",
+        "nvclip",
+        "rankings",
+        "template",
+        "tensorrtllm_engine",
+        "vision",
+    ),
+    "endpoint.service_kind": ("triton", "tensorrtllm_engine", "dynamic_grpc"),
+}
+
+LATER_INPUT_PREFIXES: Sequence[str] = ("synthetic:", "payload:")
+"""What `--input-file` may begin with instead of naming a file."""
+
+_ROOT_FLAGS = ("-h", "--help", "--version", "--install-completion", "--show-completion")
+
+
+def with_command(argv: Sequence[str], commands: Sequence[str]) -> list[str]:
+    """`argv` with its command first: without one it is a `profile`, as in 24.06."""
+    first = argv[0]
+    if first in commands or first.split("=")[0] in _ROOT_FLAGS:
+        return list(argv)
+    if first.startswith("-"):
+        return ["profile", *argv]
+    if first in LATER_COMMANDS:
+        raise UsageError(f"genai-perf {first} is not available in this version")
+    raise UsageError(
+        f"no command {first}{did_you_mean(first, [*commands, *LATER_COMMANDS])}",
+        hint=f"commands: {', '.join(commands)}",
+    )
+
+
+def known_flags(flags: Mapping[str, Flag]) -> dict[str, Flag]:
+    """A command's own `flags`, with the old spellings of them and the options of the future beside them."""
+    later = {spelling: Flag(spelling, Takes.SEVERAL, is_current=False) for spelling in LATER_OPTIONS}
+    later |= {spelling: Flag(spelling, Takes.NOTHING, is_current=False) for spelling in _LATER_SWITCHES}
+    old = {
+        spelling: replace(flags[present], is_current=False)
+        for spelling, present in ALIASES.items()
+        if present in flags
+    }
+    translated = TRANSLATED if "--endpoint-type" in flags else {}
+    return {**later, **translated, **old, **flags}
+
+
+_LATER_SWITCHES = ("--fixed-schedule", "--generate-plots", "--enable-checkpointing")
+
+
+def translate(pairs: Sequence[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
+    """The pairs of a command line in today's words; UsageError for what is not available."""
+    given = dict(pairs)
+    translated: list[tuple[str, str | None]] = []
+    for name, value in pairs:
+        if name in LATER_OPTIONS:
+            raise UsageError(f"{name} is not available in this version")
+        if name == "--output-format":
+            translated.append(("--endpoint-type", _endpoint_type(str(value), given.get("--endpoint-type"))))
+        elif name == "--prompt-source":
+            _check_prompt_source(str(value), has_file="--input-file" in given)
+        else:
+            translated.append((name, value))
+    return translated
+
+
+def _endpoint_type(output_format: str, endpoint_type: str | None) -> str:
+    if output_format not in OUTPUT_FORMATS:
+        raise UsageError(f"--output-format: {output_format} is not available in this version")
+    meant = OUTPUT_FORMATS[output_format]
+    if endpoint_type not in (None, meant):
+        raise UsageError(f"--output-format {output_format} contradicts --endpoint-type {endpoint_type}")
+    return meant
+
+
+def _check_prompt_source(source: str, *, has_file: bool) -> None:
+    match source:
+        case "synthetic" if has_file:
+            raise UsageError("--prompt-source synthetic contradicts --input-file")
+        case "file" if not has_file:
+            raise UsageError("--prompt-source file: needs --input-file")
+        case "synthetic" | "file":
+            return
+        case "dataset" | "url":
+            raise UsageError(f"--prompt-source: {source} is not available in this version")
+    raise UsageError(f"--prompt-source: {source!r} is not one of synthetic, file")
+
+
+def reject_later_values(layer: Layer) -> None:
+    """UsageError for a value that GenAI-Perf knows and this version does not."""
+    for key, values in LATER_VALUES.items():
+        if key in layer and layer[key].texts[-1] in values:
+            given = layer[key]
+            raise UsageError(f"{given.source}: {given.texts[-1]} is not available in this version")
+    if file := layer.get("input.file"):
+        for prefix in LATER_INPUT_PREFIXES:
+            if file.texts[-1].startswith(prefix):
+                raise UsageError(f"{file.source}: {prefix}… is not available in this version")

@@ -1,0 +1,137 @@
+"""From what the user said to the configs of the runs: defaults < environment < flags < pass-through.
+
+A source that picks one of several options which exclude each other replaces what weaker sources said of the
+whole group: `--request-rate` on the command line beats GENAI_PERF_CONCURRENCY. Within one source it is an
+error.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from genai_perf.config import checks, legacy, passthrough
+from genai_perf.config.options import OPTIONS, Given, Layer, Option, parse, variable_name
+from genai_perf.config.schema import (
+    Config,
+    EndpointConfig,
+    InputConfig,
+    LoadConfig,
+    MetricsConfig,
+    OutputConfig,
+    TokenizerConfig,
+)
+from genai_perf.exceptions import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a command line comes to."""
+
+    configs: tuple[Config, ...]
+    """One run each, one after the other; several only for a range after `--`."""
+    warnings: tuple[str, ...]
+    """What the user should know, a line each: options without effect here."""
+
+
+EXCLUSIVE: tuple[tuple[str, ...], ...] = (
+    ("load.concurrency", "load.request_rate", "load.request_intervals"),
+    ("load.measurement_interval_ms", "load.measurement_request_count", "load.request_count"),
+    ("load.measurement_interval_ms", "load.measurement_request_count", "load.duration_s"),
+    ("output.verbose", "output.quiet"),
+)
+"""Groups of options of which one source may give only one. A request count and a duration go together:
+whichever is reached first ends the run."""
+
+
+def load(flags: Layer, extra_tokens: Sequence[str], environ: Mapping[str, str]) -> Loaded:
+    """The checked configs of a `profile` command line; UsageError for the first thing that is wrong.
+
+    `extra_tokens` is what stands behind the first bare `--`.
+    """
+    weak, notes = read_environment(environ)
+    known = merge(weak, flags)
+    passed = passthrough.interpret(extra_tokens, known)
+    warnings = [*notes, *passed.warnings]
+    configs = []
+    for level in passed.levels or [{}]:
+        merged = merge(known, passed.layer, level)
+        legacy.reject_later_values(merged)
+        config = build(merged)
+        warnings += [line for line in checks.check(config, merged) if line not in warnings]
+        configs.append(config)
+    return Loaded(tuple(configs), tuple(warnings))
+
+
+def merge(*layers: Layer) -> dict[str, Given]:
+    """One layer of several, the last the strongest."""
+    merged: dict[str, Given] = {}
+    for layer in layers:
+        for group in EXCLUSIVE:
+            chosen = [key for key in group if _is_chosen(layer.get(key))]
+            if len(chosen) > 1:
+                first, second = (layer[key].source for key in chosen[:2])
+                raise UsageError(f"{first} and {second} exclude each other")
+            if chosen:
+                for key in group:
+                    merged.pop(key, None)
+        merged.update(layer)
+    return merged
+
+
+def _is_chosen(given: Given | None) -> bool:
+    """A switch that is given as off chooses nothing."""
+    return given is not None and given.texts[-1].lower() not in ("false", "0", "no", "off")
+
+
+def build(layer: Layer) -> Config:
+    """The typed config of one layer, values checked one by one but not against each other."""
+    values: dict[str, dict[str, Any]] = {}
+    for key, given in layer.items():
+        section, _, name = key.partition(".")
+        values.setdefault(section, {})[name] = parse(OPTIONS[key], given)
+    if path := values.get("endpoint", {}).get("path"):
+        values["endpoint"]["path"] = path.lstrip(" /")
+    return Config(
+        endpoint=EndpointConfig(**values.get("endpoint", {})),
+        input=InputConfig(**values.get("input", {})),
+        load=LoadConfig(**values.get("load", {})),
+        tokenizer=TokenizerConfig(**values.get("tokenizer", {})),
+        metrics=MetricsConfig(**values.get("metrics", {})),
+        output=OutputConfig(**values.get("output", {})),
+    )
+
+
+def read_environment(environ: Mapping[str, str]) -> tuple[dict[str, Given], list[str]]:
+    """The layer of `GENAI_PERF_…` variables, and warnings for those that look misspelt.
+
+    An empty variable is not given. A name that is no option's and near none is somebody else's: container
+    platforms set such for every service.
+    """
+    layer: dict[str, Given] = {}
+    known: dict[str, Option] = {}
+    for option in OPTIONS.values():
+        known.update(dict.fromkeys(option.variables, option))
+        for name in option.variables:
+            if environ.get(name, "").strip() and option.key not in layer:
+                layer[option.key] = Given(_split(option, environ[name]), name)
+    later = {variable_name(flag) for flag in legacy.LATER_OPTIONS if flag.startswith("--")}
+    notes = []
+    for name in environ:
+        if not name.startswith("GENAI_PERF_") or name in known or name == "GENAI_PERF_LOG_LEVEL":
+            continue
+        if name in later:
+            raise UsageError(f"{name} is not available in this version")
+        if nearest := get_close_matches(name, known, n=1, cutoff=0.93):
+            notes.append(f"{name} is no option's variable; did you mean {nearest[0]}?")
+    return layer, notes
+
+
+def _split(option: Option, text: str) -> tuple[str, ...]:
+    """The values in a variable: by commas and blanks, but by lines where a value may hold those."""
+    if option.takes_several:
+        return tuple(re.split(r"[\s,]+", text.strip(" \t\n,")))
+    if option.is_repeatable:
+        return tuple(line.strip() for line in text.splitlines() if line.strip())
+    return (text.strip(),)

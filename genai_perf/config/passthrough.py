@@ -1,0 +1,316 @@
+"""What stands behind the first bare `--`: Perf Analyzer's own flags, and what each means here.
+
+GenAI-Perf handed them to Perf Analyzer unread. Here each is one row of `RULES`: it sets an option, it is
+translated, it is harmless but has no effect (a warning), or it is refused.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from genai_perf.config.arguments import Flag, Takes, read
+from genai_perf.config.options import Given, Layer, parse_number
+from genai_perf.exceptions import UsageError
+
+DEFAULT_INTERVAL_MS = 5000
+"""Perf Analyzer's time window where none is given."""
+DEFAULT_WINDOW_REQUESTS = 50
+"""Its count window."""
+
+
+@dataclass(slots=True)
+class PassedThrough:
+    """What the flags behind `--` come to."""
+
+    layer: dict[str, Given] = field(default_factory=dict)
+    """Stronger than the flags before `--`."""
+    levels: list[dict[str, Given]] = field(default_factory=list)
+    """One layer for each level of a range; empty where there is none."""
+    warnings: list[str] = field(default_factory=list)
+
+
+class Verdict(Enum):
+    """What becomes of a flag."""
+
+    SETS = "sets"
+    """It is one of our options, named in `detail`; a switch turns it on."""
+    MEANS = "means"
+    """A function translates it."""
+    NO_EFFECT = "no effect"
+    """Accepted, with a warning that gives `detail` as the reason; without a reason it is true anyway."""
+    LATER = "later"
+    """Refused: not available in this version."""
+    REFUSED = "refused"
+    """Refused for the reason in `detail`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One flag of Perf Analyzer."""
+
+    flags: str
+    """Its spellings, the long one first."""
+    takes: Takes
+    verdict: Verdict
+    detail: str = ""
+
+
+_NO_THREADS = "one event loop sends everything"
+_NO_TENSORS = "no tensors are made for this endpoint"
+_NO_SEQUENCES = "there are no sequence models here"
+_SERVER_SIDE = "it concerns Triton's own process, which this program does not start"
+
+RULES: tuple[Rule, ...] = (
+    # the load
+    Rule("--concurrency-range", Takes.ONE, Verdict.MEANS),
+    Rule("--request-rate-range", Takes.ONE, Verdict.MEANS),
+    Rule("-t", Takes.ONE, Verdict.MEANS),
+    Rule("--request-intervals", Takes.ONE, Verdict.SETS, "load.request_intervals"),
+    Rule("--request-distribution", Takes.ONE, Verdict.SETS, "load.request_distribution"),
+    Rule("--periodic-concurrency-range", Takes.ONE, Verdict.LATER),
+    Rule("--request-period", Takes.ONE, Verdict.LATER),
+    Rule("--session-concurrency", Takes.ONE, Verdict.LATER),
+    Rule("--fixed-schedule", Takes.NOTHING, Verdict.LATER),
+    Rule("--latency-threshold -l", Takes.ONE, Verdict.LATER),
+    Rule("--binary-search", Takes.NOTHING, Verdict.LATER),
+    Rule("--async -a", Takes.NOTHING, Verdict.NO_EFFECT),
+    Rule("--sync", Takes.NOTHING, Verdict.NO_EFFECT, "requests are always sent asynchronously"),
+    Rule("-c", Takes.ONE, Verdict.NO_EFFECT, "it limited a search that Perf Analyzer gave up"),
+    Rule("-d", Takes.NOTHING, Verdict.NO_EFFECT, "it started a search that Perf Analyzer gave up"),
+    Rule("--max-threads", Takes.ONE, Verdict.NO_EFFECT, _NO_THREADS),
+    # when to stop
+    Rule("--measurement-interval -p", Takes.ONE, Verdict.MEANS),
+    Rule("--measurement-mode", Takes.ONE, Verdict.MEANS),
+    Rule("--measurement-request-count", Takes.ONE, Verdict.MEANS),
+    Rule("--request-count", Takes.ONE, Verdict.MEANS),
+    Rule("--warmup-request-count", Takes.ONE, Verdict.SETS, "load.warmup_request_count"),
+    Rule("--stability-percentage -s", Takes.ONE, Verdict.SETS, "load.stability_percentage"),
+    Rule("--percentile", Takes.ONE, Verdict.MEANS),
+    Rule("--max-trials -r", Takes.ONE, Verdict.SETS, "load.max_trials"),
+    # the wire
+    Rule("--model-name -m", Takes.ONE, Verdict.SETS, "endpoint.model_names"),
+    Rule("--service-kind", Takes.ONE, Verdict.SETS, "endpoint.service_kind"),
+    Rule("--endpoint", Takes.ONE, Verdict.SETS, "endpoint.path"),
+    Rule("--url -u", Takes.ONE, Verdict.SETS, "endpoint.urls"),
+    Rule("-i", Takes.ONE, Verdict.MEANS),
+    Rule("-H", Takes.ONE, Verdict.SETS, "endpoint.headers"),
+    Rule("--streaming", Takes.NOTHING, Verdict.SETS, "endpoint.streaming"),
+    Rule("-b", Takes.ONE, Verdict.MEANS),
+    Rule("--ssl-https-verify-peer", Takes.ONE, Verdict.MEANS),
+    Rule("--ssl-https-verify-host", Takes.ONE, Verdict.MEANS),
+    Rule("--ssl-https-ca-certificates-file", Takes.ONE, Verdict.SETS, "endpoint.tls_ca_file"),
+    Rule("--ssl-https-client-certificate-file", Takes.ONE, Verdict.SETS, "endpoint.tls_cert_file"),
+    Rule("--ssl-https-client-certificate-type", Takes.ONE, Verdict.MEANS),
+    Rule("--ssl-https-private-key-file", Takes.ONE, Verdict.SETS, "endpoint.tls_key_file"),
+    Rule("--ssl-https-private-key-type", Takes.ONE, Verdict.MEANS),
+    Rule("--ssl-grpc-use-ssl", Takes.NOTHING, Verdict.LATER),
+    Rule("--ssl-grpc-root-certifications-file", Takes.ONE, Verdict.LATER),
+    Rule("--ssl-grpc-private-key-file", Takes.ONE, Verdict.LATER),
+    Rule("--ssl-grpc-certificate-chain-file", Takes.ONE, Verdict.LATER),
+    Rule("--grpc-compression-algorithm", Takes.ONE, Verdict.LATER),
+    Rule("--grpc-method", Takes.ONE, Verdict.LATER),
+    Rule("--request-parameter", Takes.ONE, Verdict.LATER),
+    Rule("--model-version -x", Takes.ONE, Verdict.LATER),
+    # what is sent
+    Rule("--input-data", Takes.ONE, Verdict.LATER),
+    Rule("--shape", Takes.ONE, Verdict.LATER),
+    Rule("--data-directory", Takes.ONE, Verdict.NO_EFFECT, _NO_TENSORS),
+    Rule("-z", Takes.NOTHING, Verdict.NO_EFFECT, _NO_TENSORS),
+    Rule("--string-data", Takes.ONE, Verdict.NO_EFFECT, _NO_TENSORS),
+    Rule("--string-length", Takes.ONE, Verdict.NO_EFFECT, _NO_TENSORS),
+    Rule("--shared-memory", Takes.ONE, Verdict.NO_EFFECT, _NO_TENSORS),
+    Rule("--output-shared-memory-size", Takes.ONE, Verdict.NO_EFFECT, _NO_TENSORS),
+    Rule("--input-tensor-format", Takes.ONE, Verdict.NO_EFFECT, _NO_TENSORS),
+    Rule("--output-tensor-format", Takes.ONE, Verdict.NO_EFFECT, _NO_TENSORS),
+    Rule("--num-of-sequences", Takes.ONE, Verdict.NO_EFFECT, _NO_SEQUENCES),
+    Rule("--sequence-id-range", Takes.ONE, Verdict.NO_EFFECT, _NO_SEQUENCES),
+    Rule("--sequence-length", Takes.ONE, Verdict.NO_EFFECT, _NO_SEQUENCES),
+    Rule("--sequence-length-variation", Takes.ONE, Verdict.NO_EFFECT, _NO_SEQUENCES),
+    Rule("--serial-sequences", Takes.NOTHING, Verdict.NO_EFFECT, _NO_SEQUENCES),
+    # what is reported
+    Rule("-v", Takes.NOTHING, Verdict.SETS, "output.verbose"),
+    Rule("--profile-export-file", Takes.ONE, Verdict.SETS, "output.profile_export_file"),
+    Rule("-f", Takes.ONE, Verdict.LATER),
+    Rule("--verbose-csv", Takes.NOTHING, Verdict.LATER),
+    Rule("--collect-metrics", Takes.NOTHING, Verdict.NO_EFFECT, "Triton's metrics are not collected"),
+    Rule("--metrics-url", Takes.ONE, Verdict.NO_EFFECT, "Triton's metrics are not collected"),
+    Rule("--metrics-interval", Takes.ONE, Verdict.NO_EFFECT, "Triton's metrics are not collected"),
+    # what only Perf Analyzer's own surroundings have
+    Rule("--trace-level", Takes.ONE, Verdict.REFUSED, _SERVER_SIDE),
+    Rule("--trace-rate", Takes.ONE, Verdict.REFUSED, _SERVER_SIDE),
+    Rule("--trace-count", Takes.ONE, Verdict.REFUSED, _SERVER_SIDE),
+    Rule("--trace-file", Takes.ONE, Verdict.REFUSED, _SERVER_SIDE),
+    Rule("--log-frequency", Takes.ONE, Verdict.REFUSED, _SERVER_SIDE),
+    Rule("--model-repository", Takes.ONE, Verdict.REFUSED, _SERVER_SIDE),
+    Rule("--triton-server-directory", Takes.ONE, Verdict.REFUSED, _SERVER_SIDE),
+    Rule("--model-signature-name", Takes.ONE, Verdict.REFUSED, "it is for TensorFlow Serving"),
+    Rule("--bls-composing-models", Takes.ONE, Verdict.REFUSED, _SERVER_SIDE),
+    Rule("--enable-mpi", Takes.NOTHING, Verdict.REFUSED, "there is no MPI here"),
+)
+
+_RULES_BY_NAME: Mapping[str, Rule] = {rule.flags.split()[0]: rule for rule in RULES}
+_FLAGS: Mapping[str, Flag] = {
+    spelling: Flag(rule.flags.split()[0], rule.takes) for rule in RULES for spelling in rule.flags.split()
+}
+
+
+def interpret(tokens: Sequence[str], known: Layer) -> PassedThrough:
+    """What the `tokens` behind `--` mean, on top of the layer `known` of all that stands before.
+
+    UsageError for an unknown or refused flag.
+    """
+    passed = PassedThrough()
+    arguments = read(tokens, _FLAGS, kind="Perf Analyzer option")
+    if arguments.positionals:
+        raise UsageError(f"unexpected argument {arguments.positionals[0]!r} after --")
+    windows: dict[str, str] = {}  # the flags that make the stop rule together
+    for name, value in arguments.pairs:
+        rule = _RULES_BY_NAME[name]
+        match rule.verdict:
+            case Verdict.SETS:
+                _set(passed, rule.detail, name, "true" if value is None else value)
+            case Verdict.NO_EFFECT:
+                if rule.detail:
+                    passed.warnings.append(f"{name} has no effect: {rule.detail}")
+            case Verdict.LATER:
+                raise UsageError(f"{name} is not available in this version")
+            case Verdict.REFUSED:
+                raise UsageError(f"{name} is not possible: {rule.detail}")
+            case Verdict.MEANS if name in _WINDOW_FLAGS:
+                windows[name] = str(value)
+            case Verdict.MEANS:
+                _MEANINGS[name](passed, name, str(value))
+    if windows:
+        _interpret_windows(passed, windows, known)
+    if passed.levels and "load.request_intervals" in passed.layer:
+        raise UsageError("--request-intervals excludes --concurrency-range and --request-rate-range")
+    key = "endpoint.headers"
+    if key in passed.layer and key in known:
+        # Perf Analyzer got them all, GenAI-Perf's -H first
+        passed.layer[key] = Given((*known[key].texts, *passed.layer[key].texts), "-H")
+    return passed
+
+
+def _set(passed: PassedThrough, key: str, source: str, text: str) -> None:
+    earlier = passed.layer[key].texts if key == "endpoint.headers" and key in passed.layer else ()
+    passed.layer[key] = Given((*earlier, text), source)
+
+
+def _load_range(key: str) -> Callable[[PassedThrough, str, str], None]:
+    def interpret_range(passed: PassedThrough, source: str, text: str) -> None:
+        levels = [
+            {key: Given((level,), source)} for level in _levels(text, source, whole=key == _CONCURRENCY)
+        ]
+        earlier = [given.source for level in passed.levels for given in level.values()]
+        if passed.levels and source not in earlier:
+            raise UsageError(f"{earlier[0]} and {source} exclude each other")
+        passed.levels = levels
+
+    return interpret_range
+
+
+_CONCURRENCY = "load.concurrency"
+
+
+def _levels(text: str, source: str, *, whole: bool) -> Iterator[str]:
+    """The levels of `start[:end[:step]]`, both ends included."""
+    parts = text.split(":")
+    if len(parts) > 3:
+        raise UsageError(f"{source}: {text!r} is not START[:END[:STEP]]")
+    numbers = [parse_number(part, source) for part in parts]
+    if whole and any(number != int(number) for number in numbers):
+        raise UsageError(f"{source}: {text!r} is not made of whole numbers")
+    start, end, step = [*numbers, *(numbers[0], 1.0)[len(numbers) - 1 :]]
+    if start <= 0 or step <= 0:
+        raise UsageError(f"{source}: {text!r}: start and step must be more than 0")
+    if end == 0:
+        raise UsageError(f"{source}: {text!r}: a search up to a latency is not available in this version")
+    if end < start:
+        raise UsageError(f"{source}: {text!r} ends before it starts")
+    count = int((end - start) / step + 1e-9) + 1
+    for index in range(count):
+        level = start + index * step
+        yield str(int(level)) if whole else repr(level)
+
+
+def _percentile(passed: PassedThrough, source: str, text: str) -> None:
+    if text != "-1":  # Perf Analyzer's way to say: the average
+        _set(passed, "load.stability_percentile", source, text)
+
+
+def _protocol(_passed: PassedThrough, source: str, text: str) -> None:
+    if text.lower() != "http":
+        raise UsageError(f"{source}: {text} is not available in this version", hint="http is")
+
+
+def _batch(_passed: PassedThrough, source: str, text: str) -> None:
+    if text != "1":
+        raise UsageError(
+            f"{source}: {text}: Perf Analyzer's batch must be 1 for OpenAI-style servers",
+            hint="texts in one request are --batch-size-text, before the --",
+        )
+
+
+def _verify(key: str, levels: str) -> Callable[[PassedThrough, str, str], None]:
+    def interpret_level(passed: PassedThrough, source: str, text: str) -> None:
+        if text not in tuple(levels):
+            raise UsageError(f"{source}: {text!r} is not one of {', '.join(levels)}")
+        _set(passed, key, source, "false" if text == "0" else "true")
+
+    return interpret_level
+
+
+def _file_type(_passed: PassedThrough, source: str, text: str) -> None:
+    if text.upper() != "PEM":
+        raise UsageError(
+            f"{source}: {text} is not possible", hint="convert the file to PEM: openssl x509 or pkey"
+        )
+
+
+_MEANINGS: Mapping[str, Callable[[PassedThrough, str, str], None]] = {
+    "--concurrency-range": _load_range(_CONCURRENCY),
+    "-t": _load_range(_CONCURRENCY),
+    "--request-rate-range": _load_range("load.request_rate"),
+    "--percentile": _percentile,
+    "-i": _protocol,
+    "-b": _batch,
+    "--ssl-https-verify-peer": _verify("endpoint.tls_verify", "01"),
+    "--ssl-https-verify-host": _verify("endpoint.tls_verify_host", "012"),
+    "--ssl-https-client-certificate-type": _file_type,
+    "--ssl-https-private-key-type": _file_type,
+}
+
+_WINDOW_FLAGS = (
+    "--measurement-mode",
+    "--measurement-interval",
+    "--measurement-request-count",
+    "--request-count",
+)
+
+
+def _interpret_windows(passed: PassedThrough, windows: Mapping[str, str], known: Layer) -> None:
+    """The stop rule, which hangs on four flags together: a count wins, then the mode, then what is given."""
+    mode = windows.get("--measurement-mode")
+    interval, window_requests = (
+        windows.get("--measurement-interval"),
+        windows.get("--measurement-request-count"),
+    )
+    count = windows.get("--request-count")
+    if mode not in (None, "time_windows", "count_windows"):
+        raise UsageError(f"--measurement-mode: {mode!r} is not one of time_windows, count_windows")
+    if count is not None and not re.fullmatch("0+", count):
+        used = "--request-count"
+        _set(passed, "load.request_count", used, count)
+    elif mode == "count_windows" or (mode is None and interval is None and window_requests is not None):
+        used = "--measurement-request-count"
+        if window_requests is not None or "load.measurement_request_count" not in known:
+            text = window_requests or str(DEFAULT_WINDOW_REQUESTS)
+            _set(passed, "load.measurement_request_count", used, text)
+    else:
+        used = "--measurement-interval"
+        if interval is not None or "load.measurement_interval_ms" not in known:
+            _set(passed, "load.measurement_interval_ms", used, interval or str(DEFAULT_INTERVAL_MS))
+    for name in ("--measurement-interval", "--measurement-request-count"):
+        if name in windows and name != used:
+            passed.warnings.append(f"{name} has no effect beside {mode or used}")

@@ -1,0 +1,73 @@
+"""Values with a grammar of their own: `--extra-inputs` and `--goodput`."""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from genai_perf.exceptions import UsageError
+
+
+def parse_extra_inputs(texts: Iterable[str], source: str) -> dict[str, Any]:
+    """Keys for the request body, from `{…}`, `name` and `name:value`.
+
+    GenAI-Perf's rules to the letter (spec 2.3): `true` and `false` are booleans, digits are an int, digits
+    with one dot are a float, a name alone is null, and all else is text, negative numbers included; the
+    `{…}` form is for those, and for values with a colon.
+    """
+    extra: dict[str, Any] = {}
+    for text in texts:
+        if text.startswith("{") and text.endswith("}"):
+            extra.update(_parse_object(text, source))
+            continue
+        name, colon, value = text.partition(":")
+        if ":" in value:
+            raise UsageError(
+                f"{source}: Invalid input format for --extra-inputs: {text}",
+                hint="""write it as JSON: --extra-inputs '{"name": "value:with:colons"}'""",
+            )
+        if not name or (colon and not value):
+            raise UsageError(f"{source}: Input name or value is empty in --extra-inputs: {text}")
+        if name in extra:
+            raise UsageError(f"{source}: Input name already exists in request_inputs dictionary: {name}")
+        extra[name] = _plain_value(value) if colon else None
+    return extra
+
+
+def _parse_object(text: str, source: str) -> dict[str, Any]:
+    try:
+        parsed: dict[str, Any] = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{source}: Failed to parse JSON string: {text} ({error})") from error
+    return parsed
+
+
+def _plain_value(text: str) -> bool | int | float | str:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if re.fullmatch(r"\d+", text, re.ASCII):
+        return int(text)
+    if re.fullmatch(r"\d+\.\d*|\.\d+", text, re.ASCII):
+        return float(text)
+    return text
+
+
+def parse_goodput(texts: Iterable[str], source: str) -> dict[str, float]:
+    """Limits by metric name, in the metric's own unit; which names there are is the metrics' business."""
+    limits: dict[str, float] = {}
+    for text in texts:
+        name, _, value = text.partition(":")
+        if not name or not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", value, re.ASCII):
+            raise UsageError(
+                f"{source}: Invalid format found for goodput constraints. {text!r} is not METRIC:VALUE",
+                hint="for example --goodput time_to_first_token:75 request_latency:2000",
+            )
+        if name in limits:
+            raise UsageError(f"{source}: {name} is given twice")
+        limits[name] = float(value)
+        if limits[name] < 0:
+            raise UsageError(
+                f"{source}: Invalid value found, {name}: {value}. "
+                "The goodput constraint value should be non-negative."
+            )
+    return limits

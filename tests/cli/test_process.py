@@ -1,0 +1,107 @@
+"""The program as a shell sees it: help, streams, exit codes, what it loads."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import genai_perf
+
+
+def run(*argv, **variables):
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("GENAI_PERF_")}
+    environ |= {"COLUMNS": "80", "PYTHONIOENCODING": "utf-8", **variables}
+    return subprocess.run(
+        [sys.executable, "-m", "genai_perf", *argv],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", ["", "profile", "report", "serve"])
+def test_help_reads_like_this(command, golden):
+    seen = run(*command.split(), "--help")
+    assert (0, "") == (seen.returncode, seen.stderr)
+    assert max(len(line) for line in seen.stdout.splitlines()) <= 80
+    golden(f"help/{command or 'genai-perf'}.txt", seen.stdout)
+
+
+def test_without_a_command_help_goes_to_stderr_and_the_exit_code_is_2():
+    seen = run()
+    assert (2, "") == (seen.returncode, seen.stdout)
+    assert run("--help").stdout == seen.stderr
+
+
+def test_version_goes_to_stdout_with_what_matters_for_a_result():
+    seen = run("--version")
+    assert (0, "") == (seen.returncode, seen.stderr)
+    first, *others = seen.stdout.splitlines()
+    assert f"genai-perf {genai_perf.__version__}" == first
+    assert {"python", "uvloop", "httptools", "system"} <= {line.split()[0] for line in others}
+    assert any(line.startswith("arrival stamps ") for line in others)
+
+
+def test_an_error_is_on_stderr_alone():
+    seen = run("profile", "--concurency", "3")
+    expected = "error: no option --concurency; did you mean --concurrency?\n"
+    assert (2, "", expected) == (seen.returncode, seen.stdout, seen.stderr)
+
+
+@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"FORCE_COLOR": "1"}, {}])
+def test_help_and_errors_have_no_colour(variables):
+    assert "\x1b" not in run("profile", "--help", **variables).stdout
+    assert "\x1b" not in run("profil", **variables).stderr
+
+
+def test_a_reader_who_leaves_is_no_error_to_tell():
+    reader, writer = os.pipe()
+    os.close(reader)
+    seen = subprocess.run(
+        [sys.executable, "-m", "genai_perf", "profile", "--help"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(writer)
+    assert (1, "") == (seen.returncode, seen.stderr)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("genai-perf pro", ["profile"]),
+        ("genai-perf profile --concur", ["--concurrency"]),
+        ("genai-perf profile -m gpt2 --transport n", ["native"]),
+    ],
+)
+def test_a_shell_is_told_what_may_come_next(words, expected):
+    place = str(len(words.split()) - 1)
+    seen = run(_GENAI_PERF_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=place)
+    assert (0, expected) == (seen.returncode, seen.stdout.split())
+
+
+def test_help_loads_nothing_heavy():
+    code = "import sys; from genai_perf.cli import main; "
+    code += "main(['profile', '--help']); print(*sys.modules, file=sys.stderr)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stderr.split()
+    heavy = {
+        "asyncio",
+        "httpx",
+        "httptools",
+        "numpy",
+        "pyarrow",
+        "pydantic",
+        "rich",
+        "tokenizers",
+        "transformers",
+        "uvloop",
+    }
+    assert set() == heavy & set(loaded)

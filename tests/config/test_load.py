@@ -1,0 +1,122 @@
+import pytest
+
+from genai_perf.config.load import load
+from genai_perf.config.options import OPTIONS, Given
+from genai_perf.exceptions import UsageError
+
+BASE = {
+    "endpoint.model_names": Given(("gpt2",), "--model"),
+    "endpoint.type": Given(("chat",), "--endpoint-type"),
+}
+
+
+def given(**values):
+    """A layer of flags: `load__concurrency="8"` for `--concurrency 8`."""
+    layer = dict(BASE)
+    for name, text in values.items():
+        key = name.replace("__", ".")
+        texts = text if isinstance(text, tuple) else (text,)
+        layer[key] = Given(texts, OPTIONS[key].long)
+    return layer
+
+
+def only(loaded):
+    (config,) = loaded.configs
+    return config
+
+
+def test_without_anything_given_the_defaults_hold():
+    config = only(load(BASE, [], {}))
+    assert 1 == config.concurrency
+    assert 10 == config.request_count
+    assert ("localhost:8000",) == config.urls
+    assert "gpt2" == config.tokenizer_name
+
+
+def test_the_environment_beats_defaults_and_flags_beat_the_environment():
+    environ = {"GENAI_PERF_RANDOM_SEED": "7", "GENAI_PERF_ISL": "32"}
+    config = only(load(given(input__random_seed="0"), [], environ))
+    assert (0, 32) == (config.input.random_seed, config.input.synthetic_tokens_mean)
+
+
+def test_zero_is_a_value():
+    config = only(load(given(input__synthetic_tokens_mean="0"), [], {}))
+    assert 0 == config.input.synthetic_tokens_mean
+
+
+@pytest.mark.parametrize("text", ["a b", "a,b", " a, b\n", "a\tb"])
+def test_a_variable_with_several_values_is_split_on_commas_and_blanks(text):
+    config = only(load(BASE, [], {"GENAI_PERF_URL": text}))
+    assert ("a", "b") == config.endpoint.urls
+
+
+def test_headers_in_a_variable_stand_on_lines_of_their_own():
+    environ = {"GENAI_PERF_HEADER": "Authorization: Bearer x y\nAccept: a, b\n"}
+    config = only(load(BASE, [], environ))
+    assert ("Authorization: Bearer x y", "Accept: a, b") == config.endpoint.headers
+
+
+@pytest.mark.parametrize(("text", "expected"), [("1", True), ("true", True), ("off", False), ("No", False)])
+def test_a_switch_in_a_variable_is_a_word_or_a_digit(text, expected):
+    assert expected == only(load(BASE, [], {"GENAI_PERF_STREAMING": text})).endpoint.streaming
+
+
+def test_an_empty_variable_is_not_given():
+    assert 1 == only(load(BASE, [], {"GENAI_PERF_CONCURRENCY": ""})).concurrency
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({"GENAI_PERF_CONCURRENCY": "0"}, "GENAI_PERF_CONCURRENCY: 0 is not at least 1"),
+        ({"GENAI_PERF_STREAMING": "maybe"}, "GENAI_PERF_STREAMING: 'maybe' is neither true nor false"),
+        ({"GENAI_PERF_NUM_SESSIONS": "3"}, "GENAI_PERF_NUM_SESSIONS is not available in this version"),
+        ({"GENAI_PERF_HEADER": "secret"}, "GENAI_PERF_HEADER: header 1 has no colon"),
+        (
+            {"GENAI_PERF_CONCURRENCY": "1", "GENAI_PERF_REQUEST_RATE": "1"},
+            "GENAI_PERF_CONCURRENCY and GENAI_PERF_REQUEST_RATE exclude each other",
+        ),
+    ],
+)
+def test_an_error_names_the_variable(environ, message):
+    with pytest.raises(UsageError) as raised:
+        load(BASE, [], environ)
+    assert message == raised.value.message
+
+
+def test_a_misspelt_variable_is_told_and_a_strangers_is_not():
+    environ = {
+        "GENAI_PERF_CONCURENCY": "4",
+        "GENAI_PERF_SERVICE_HOST": "10.0.0.1",
+        "GENAI_PERF_LOG_LEVEL": "info",
+    }
+    expected = "GENAI_PERF_CONCURENCY is no option's variable; did you mean GENAI_PERF_CONCURRENCY?"
+    assert (expected,) == load(BASE, [], environ).warnings
+
+
+def test_a_flags_load_replaces_the_environments():
+    environ = {"GENAI_PERF_CONCURRENCY": "8", "GENAI_PERF_MEASUREMENT_INTERVAL": "1000"}
+    config = only(load(given(load__request_rate="5", load__request_count="50"), [], environ))
+    assert config.is_open_loop
+    assert (None, None) == (config.load.concurrency, config.load.measurement_interval_ms)
+
+
+def test_a_count_and_a_duration_go_together():
+    config = only(load(given(load__request_count="50", load__duration_s="2.5"), [], {}))
+    assert (50, 2.5) == (config.load.request_count, config.load.duration_s)
+
+
+def test_the_endpoints_path_loses_leading_blanks_and_slashes():
+    config = only(load(given(endpoint__path=" //v1/chat/completions"), [], {}))
+    assert "v1/chat/completions" == config.endpoint.path
+
+
+@pytest.mark.parametrize("option", OPTIONS.values(), ids=list(OPTIONS))
+def test_every_option_has_a_type_that_text_can_become(option):
+    samples = {"input.extra": "a:1", "metrics.goodput": "a:1"}
+    kinds = {bool: "true", int: "7", float: "0.5"}
+    text = samples.get(option.key) or (option.choices or (kinds.get(option.type, "x"),))[0]
+    from genai_perf.config.options import parse
+
+    assert parse(option, Given((text,), option.long)) is not None
+    assert option.flags or option.key == "endpoint.tls_verify_host"

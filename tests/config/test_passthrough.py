@@ -1,0 +1,209 @@
+import pytest
+
+from genai_perf.config.load import load
+from genai_perf.config.options import Given
+from genai_perf.config.passthrough import RULES, Verdict
+from genai_perf.exceptions import UsageError
+
+BASE = {
+    "endpoint.model_names": Given(("gpt2",), "--model"),
+    "endpoint.type": Given(("chat",), "--endpoint-type"),
+}
+TLS = BASE | {"endpoint.urls": Given(("https://host",), "--url")}
+
+
+def passed(line, base=BASE):
+    (config,) = load(base, line.split(), {}).configs
+    return config
+
+
+@pytest.mark.parametrize(
+    ("line", "section", "expected"),
+    [
+        ("--concurrency-range 4", "load", {"concurrency": 4}),
+        ("--concurrency-range 4:4", "load", {"concurrency": 4}),
+        ("-t 4", "load", {"concurrency": 4}),
+        ("--request-rate-range 2.5", "load", {"request_rate": 2.5}),
+        (
+            "--request-rate-range 9 --request-distribution poisson",
+            "load",
+            {"request_rate": 9.0, "request_distribution": "poisson"},
+        ),
+        (
+            "--request-count 20 --warmup-request-count 3",
+            "load",
+            {"request_count": 20, "warmup_request_count": 3},
+        ),
+        (
+            "-p 2000 -r 5 -s 20",
+            "load",
+            {"measurement_interval_ms": 2000, "max_trials": 5, "stability_percentage": 20},
+        ),
+        ("--measurement-mode time_windows", "load", {"measurement_interval_ms": 5000}),
+        ("--request-count 0", "load", {"measurement_interval_ms": 5000}),
+        ("--measurement-mode count_windows", "load", {"measurement_request_count": 50}),
+        (
+            "--measurement-mode count_windows --measurement-request-count 7",
+            "load",
+            {"measurement_request_count": 7},
+        ),
+        ("--measurement-request-count 7", "load", {"measurement_request_count": 7}),
+        ("-p 2000 --percentile 95", "load", {"stability_percentile": 95}),
+        ("--percentile -1", "load", {"stability_percentile": None}),
+        ("--max-trials=5 -p2000 -v", "load", {"max_trials": 5, "measurement_interval_ms": 2000}),
+        ("-v -v", "output", {"verbose": True}),
+        ("--profile-export-file my.json", "output", {"profile_export_file": "my.json"}),
+        ("-u host:9 -i http --streaming --async", "endpoint", {"urls": ("host:9",), "streaming": True}),
+        ("-b 1 -a", "input", {"batch_size": 1}),
+        (
+            "--endpoint /v2/chat --service-kind openai",
+            "endpoint",
+            {"path": "v2/chat", "service_kind": "openai"},
+        ),
+    ],
+)
+def test_a_flag_of_perf_analyzer_sets_what_it_means(line, section, expected):
+    values = getattr(passed(line), section)
+    assert expected == {name: getattr(values, name) for name in expected}
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("--ssl-https-verify-peer 0", (False, True)),
+        ("--ssl-https-verify-peer 1 --ssl-https-verify-host 0", (True, False)),
+        ("--ssl-https-verify-host 1", (True, True)),
+        ("--ssl-https-verify-host 2", (True, True)),
+    ],
+)
+def test_tls_verification_has_perf_analyzers_levels(line, expected):
+    endpoint = passed(line, TLS).endpoint
+    assert expected == (endpoint.tls_verify, endpoint.tls_verify_host)
+
+
+def test_tls_files_are_taken_where_they_exist(tmp_path):
+    pem = tmp_path / "cert.pem"
+    pem.touch()
+    line = f"--ssl-https-ca-certificates-file {pem} --ssl-https-client-certificate-file {pem} "
+    line += f"--ssl-https-private-key-file {pem} --ssl-https-client-certificate-type PEM "
+    line += "--ssl-https-private-key-type pem"
+    endpoint = passed(line, TLS).endpoint
+    assert (pem, pem, pem) == (endpoint.tls_ca_file, endpoint.tls_cert_file, endpoint.tls_key_file)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [
+        (["-H", "A: 1"], ("X: 0", "A: 1")),
+        (["-H", "A: 1", "-HB: 2"], ("X: 0", "A: 1", "B: 2")),
+    ],
+)
+def test_headers_add_to_those_before(tokens, expected):
+    layer = BASE | {"endpoint.headers": Given(("X: 0",), "--header")}
+    (config,) = load(layer, tokens, {}).configs
+    assert expected == config.endpoint.headers
+
+
+def test_a_load_behind_the_dashes_replaces_one_before_them():
+    layer = BASE | {"load.concurrency": Given(("2",), "--concurrency")}
+    config = passed("--request-rate-range 10", layer)
+    assert (None, 10.0) == (config.load.concurrency, config.load.request_rate)
+
+
+def test_windows_keep_the_interval_that_was_given_before_the_dashes():
+    layer = BASE | {"load.measurement_interval_ms": Given(("700",), "--measurement-interval")}
+    assert 700 == passed("--measurement-mode time_windows", layer).load.measurement_interval_ms
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "expected"),
+    [
+        ("--concurrency-range 1:4", "concurrency", [1, 2, 3, 4]),
+        ("--concurrency-range 2:9:3", "concurrency", [2, 5, 8]),
+        ("--request-rate-range 0.1:0.5:0.1", "request_rate", [0.1, 0.2, 0.3, 0.4, 0.5]),
+        ("--request-rate-range 10:30:10", "request_rate", [10.0, 20.0, 30.0]),
+    ],
+)
+def test_a_range_is_one_run_a_level(line, name, expected):
+    configs = load(BASE, line.split(), {}).configs
+    assert expected == pytest.approx([getattr(config.load, name) for config in configs])
+
+
+@pytest.mark.parametrize(
+    ("line", "warning"),
+    [
+        ("--sync", "--sync has no effect: requests are always sent asynchronously"),
+        ("--max-threads 4", "--max-threads has no effect: one event loop sends everything"),
+        ("-z", "-z has no effect: no tensors are made for this endpoint"),
+        ("--collect-metrics", "--collect-metrics has no effect: Triton's metrics are not collected"),
+        ("--max-trials 5", "--max-trials has no effect without --measurement-interval"),
+        (
+            "-p 100 --measurement-request-count 9",
+            "--measurement-request-count has no effect beside --measurement-interval",
+        ),
+        (
+            "--measurement-mode count_windows -p 100",
+            "--measurement-interval has no effect beside count_windows",
+        ),
+        ("--ssl-https-verify-peer 0", "--ssl-https-verify-peer has no effect without an https:// URL"),
+    ],
+)
+def test_a_flag_without_effect_is_told(line, warning):
+    assert (warning,) == load(BASE, line.split(), {}).warnings
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--max-triels 3", "no Perf Analyzer option --max-triels; did you mean --max-trials?"),
+        ("--ssl-https-v 0", "--ssl-https-v is ambiguous: --ssl-https-verify-host, --ssl-https-verify-peer"),
+        ("stray", "unexpected argument 'stray' after --"),
+        ("-f report.csv", "-f is not available in this version"),
+        ("--input-data inputs.json", "--input-data is not available in this version"),
+        ("--enable-mpi", "--enable-mpi is not possible: there is no MPI here"),
+        ("-i grpc", "-i: grpc is not available in this version"),
+        ("-b 4", "-b: 4: Perf Analyzer's batch must be 1 for OpenAI-style servers"),
+        ("--service-kind triton", "--service-kind: triton is not available in this version"),
+        ("--concurrency-range 0", "--concurrency-range: '0': start and step must be more than 0"),
+        ("--concurrency-range 4:2", "--concurrency-range: '4:2' ends before it starts"),
+        ("--concurrency-range 1:8:0", "--concurrency-range: '1:8:0': start and step must be more than 0"),
+        ("--concurrency-range 1:2:3:4", "--concurrency-range: '1:2:3:4' is not START[:END[:STEP]]"),
+        ("--concurrency-range 1.5", "--concurrency-range: '1.5' is not made of whole numbers"),
+        ("--concurrency-range x", "--concurrency-range: 'x' is not a number"),
+        (
+            "--concurrency-range 1:0",
+            "--concurrency-range: '1:0': a search up to a latency is not available in this version",
+        ),
+        (
+            "--concurrency-range 1:4 --request-rate-range 5",
+            "--concurrency-range and --request-rate-range exclude each other",
+        ),
+        (
+            "--concurrency-range 4 --request-intervals gaps.txt",
+            "--request-intervals excludes --concurrency-range and --request-rate-range",
+        ),
+        ("--request-count x", "--request-count: 'x' is not a whole number"),
+        (
+            "--measurement-mode sometimes",
+            "--measurement-mode: 'sometimes' is not one of time_windows, count_windows",
+        ),
+        ("--ssl-https-verify-host 3", "--ssl-https-verify-host: '3' is not one of 0, 1, 2"),
+        ("--ssl-https-private-key-type DER", "--ssl-https-private-key-type: DER is not possible"),
+        ("--ssl-https-ca-certificates-file none.pem", "--ssl-https-ca-certificates-file: no file 'none.pem'"),
+        ("--request-distribution poisson", "--request-distribution needs --request-rate"),
+        (
+            "--profile-export-file dir/x.json",
+            "Please use --artifact-dir option to define intermediary paths to the profile export file.",
+        ),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused(line, message):
+    with pytest.raises(UsageError) as raised:
+        load(BASE, line.split(), {})
+    assert message == raised.value.message
+
+
+def test_every_flag_has_one_row_and_what_is_refused_or_idle_gives_its_reason():
+    spellings = [spelling for rule in RULES for spelling in rule.flags.split()]
+    assert len(spellings) == len(set(spellings))
+    assert all(rule.detail for rule in RULES if rule.verdict in (Verdict.REFUSED, Verdict.SETS))
