@@ -87,8 +87,8 @@ def config_of(argv, runs):
             "--streaming --url localhost:8000 --synthetic-input-tokens-mean 200 "
             "--synthetic-input-tokens-stddev 0 --output-tokens-mean 100 --output-tokens-stddev 0 "
             "--extra-inputs max_tokens:100 --extra-inputs min_tokens:100 --extra-inputs ignore_eos:true "
-            "--concurrency 8 --measurement-interval 10000 --profile-export-file my_profile_export.json --artifact-dir out "
-            "--random-seed 0",
+            "--concurrency 8 --measurement-interval 10000 --profile-export-file "
+            "my_profile_export.json --artifact-dir out --random-seed 0",
             {
                 "input.output_tokens_mean": 100,
                 "input.output_tokens_stddev": 0,
