@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from genai_perf.config.schema import MetricsConfig
 from genai_perf.metrics.catalog import CATALOG, Metric, Needs, Unit
-from genai_perf.metrics.columns import Columns, Count, read_columns
+from genai_perf.metrics.columns import Columns
 from genai_perf.metrics.exactness import exactness
 from genai_perf.metrics.notes import notes
+from genai_perf.metrics.reading import Count, read_columns
 from genai_perf.metrics.stats import Values, describe
-from genai_perf.types import Phase, RunEnd, RunInfo, Stats, Summary
+from genai_perf.types import RunEnd, RunInfo, Stats, Summary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,7 +44,7 @@ def compute(
     return Summary(
         metrics=_measure(columns, produces_tokens),
         requests=len(columns),
-        errors=_errors(records),
+        errors=columns.errors,
         exactness=exactness(columns),
         notes=tuple(notes(columns, info, end, settings, produces_tokens)),
     )
@@ -72,21 +73,3 @@ def _figure(metric: Metric, columns: Columns) -> Stats | float | None:
     if metric.unit is not Unit.MS:
         values = Values(values.value)
     return describe(values)
-
-
-def _errors(records: pa.Table) -> dict[str, tuple[int, str]]:
-    """Failed benchmark requests by kind, most frequent first, with the first message of each."""
-    import pyarrow.compute as pc
-
-    failed = records.select(["phase", "error_kind", "error_message"]).filter(
-        pc.equal(pc.field("phase").cast("string"), str(Phase.BENCHMARK)) & pc.field("error_kind").is_valid()
-    )
-    kinds = (
-        failed.set_column(1, "kind", pc.cast(failed.column("error_kind"), "string"))
-        .set_column(2, "message", pc.cast(failed.column("error_message"), "string"))
-        .group_by("kind", use_threads=False)
-        .aggregate([([], "count_all"), ("message", "first")])
-        .to_pylist()
-    )
-    ordered = sorted(kinds, key=lambda row: (-row["count_all"], row["kind"]))
-    return {row["kind"]: (row["count_all"], row["message_first"] or "") for row in ordered}
