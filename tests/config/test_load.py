@@ -1,7 +1,7 @@
 import pytest
 
 from genai_perf.config.load import load
-from genai_perf.config.options import OPTIONS, Given
+from genai_perf.config.options import OPTIONS, Given, parse
 from genai_perf.exceptions import UsageError
 
 BASE = {
@@ -116,7 +116,5 @@ def test_every_option_has_a_type_that_text_can_become(option):
     samples = {"input.extra": "a:1", "metrics.goodput": "a:1"}
     kinds = {bool: "true", int: "7", float: "0.5"}
     text = samples.get(option.key) or (option.choices or (kinds.get(option.type, "x"),))[0]
-    from genai_perf.config.options import parse
-
     assert parse(option, Given((text,), option.long)) is not None
     assert option.flags or option.key == "endpoint.tls_verify_host"

@@ -1,0 +1,53 @@
+import pytest
+
+from genai_perf.config import legacy
+from genai_perf.config.arguments import Flag, Takes, read
+from genai_perf.config.options import OPTIONS, Given
+from genai_perf.exceptions import UsageError
+
+OWN = {flag: Flag(option.long, Takes.ONE) for option in OPTIONS.values() for flag in option.flags}
+FLAGS = legacy.known_flags(OWN)
+
+
+@pytest.mark.parametrize("flag", legacy.LATER_OPTIONS)
+def test_an_option_of_the_future_is_refused_by_name(flag):
+    takes = FLAGS[flag].takes
+    line = [flag] if takes is Takes.NOTHING else [flag, "1"]
+    with pytest.raises(UsageError) as raised:
+        legacy.translate(read(line, FLAGS).pairs)
+    assert f"{flag} is not available in this version" == raised.value.message
+
+
+@pytest.mark.parametrize("command", legacy.LATER_COMMANDS)
+def test_a_command_of_the_future_is_refused_by_name(command):
+    with pytest.raises(UsageError) as raised:
+        legacy.with_command([command], ["profile"])
+    assert f"genai-perf {command} is not available in this version" == raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, value) for key, values in legacy.LATER_VALUES.items() for value in values]
+)
+def test_a_value_of_the_future_is_refused_by_name(key, value):
+    with pytest.raises(UsageError) as raised:
+        legacy.reject_later_values({key: Given((value,), "--flag")})
+    assert f"--flag: {value} is not available in this version" == raised.value.message
+
+
+def test_what_is_there_is_not_said_to_be_missing():
+    assert set() == set(legacy.LATER_OPTIONS) & set(OWN)
+    assert set() == set(legacy.ALIASES) & set(OWN)
+    assert set(legacy.ALIASES.values()) <= set(OWN)
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["-m", "gpt2"], ["profile", "-m", "gpt2"]),
+        (["profile", "-m", "gpt2"], ["profile", "-m", "gpt2"]),
+        (["--help"], ["--help"]),
+        (["--version"], ["--version"]),
+    ],
+)
+def test_a_line_without_a_command_is_a_profile(argv, expected):
+    assert expected == legacy.with_command(argv, ["profile"])
