@@ -1,0 +1,60 @@
+"""`inputs.json`: what a run sends, row by row, in Perf Analyzer's form.
+
+    {"data": [{"payload": [{body}]}, …]}
+
+Written as `json.dumps(…, indent=2)` writes it, but row by row, so that a large workload is never there twice.
+"""
+
+import json
+import mmap
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from genai_perf.exceptions import ArtifactError
+from genai_perf.types import Request
+
+NAME = "inputs.json"
+
+
+def write(path: Path, requests: Iterable[Request]) -> Path:
+    """Write the bodies of these requests, in order. Raises ArtifactError."""
+    try:
+        with path.open("w", encoding="ascii") as file:
+            file.write('{\n  "data": [')
+            separator, end = "\n    ", "]\n}"
+            for request in requests:
+                entry = json.dumps({"payload": [json.loads(request.body)]}, indent=2)
+                file.write(separator + entry.replace("\n", "\n    "))
+                separator, end = ",\n    ", "\n  ]\n}"
+            file.write(end)
+    except OSError as exc:
+        raise ArtifactError(f"{path}: cannot be written: {exc.strerror}") from exc
+    return path
+
+
+class _Entry(msgspec.Struct):
+    payload: list[msgspec.Raw]
+
+
+class _Inputs(msgspec.Struct):
+    data: list[_Entry]
+
+
+def bodies(path: Path) -> Iterator[dict[str, Any]]:
+    """The body of each row, in order; the file is mapped, and one row at a time is decoded.
+
+    `endpoint.prompt_text` gives the prompt in it, `build.encode` the bytes that were sent. Raises
+    ArtifactError.
+    """
+    try:
+        with path.open("rb") as file:
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        for entry in msgspec.json.decode(content, type=_Inputs).data:
+            yield msgspec.json.decode(entry.payload[0], type=dict[str, Any])
+    except OSError as exc:
+        raise ArtifactError(f"{path}: cannot be read: {exc.strerror}") from exc
+    except (ValueError, IndexError) as exc:
+        raise ArtifactError(f"{path}: not the inputs of a run: {exc}") from exc

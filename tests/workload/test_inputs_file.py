@@ -1,0 +1,85 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from genai_perf.exceptions import ArtifactError
+from genai_perf.types import Request
+from genai_perf.workload import inputs_file
+from genai_perf.workload.build import encode
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+BODIES = st.lists(st.dictionaries(st.text(), VALUES, max_size=4), max_size=4)
+
+
+def requests(bodies: list[dict[str, Any]]) -> list[Request]:
+    return [
+        Request(index=i, body=encode(body), model="gpt2", conversation=str(i))
+        for i, body in enumerate(bodies)
+    ]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(BODIES)
+def test_the_file_is_what_json_dumps_writes_and_reads_back_as_the_bytes_sent(
+    tmp_path: Path, bodies: list[dict[str, Any]]
+) -> None:
+    sent = requests(bodies)
+
+    path = inputs_file.write(tmp_path / "inputs.json", sent)
+
+    expected = {"data": [{"payload": [json.loads(request.body)]} for request in sent]}
+    assert path.read_text(encoding="ascii") == json.dumps(expected, indent=2)
+    assert [encode(body) for body in inputs_file.bodies(path)] == [request.body for request in sent]
+
+
+def test_text_beyond_ascii_is_escaped(tmp_path: Path) -> None:
+    path = inputs_file.write(tmp_path / "inputs.json", requests([{"prompt": ["é"]}]))
+
+    assert (
+        path.read_text()
+        == """\
+{
+  "data": [
+    {
+      "payload": [
+        {
+          "prompt": [
+            "\\u00e9"
+          ]
+        }
+      ]
+    }
+  ]
+}"""
+    )
+
+
+def test_a_directory_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "inputs.json"
+
+    with pytest.raises(ArtifactError, match=r"inputs\.json: cannot be written: No such file or directory"):
+        inputs_file.write(path, requests([{}]))
+    with pytest.raises(ArtifactError, match=r"inputs\.json: cannot be read: No such file or directory"):
+        list(inputs_file.bodies(path))
+
+
+def test_a_full_disk_is_a_clear_error() -> None:
+    with pytest.raises(ArtifactError, match="/dev/full: cannot be written: No space left on device"):
+        inputs_file.write(Path("/dev/full"), requests([{"prompt": "x" * 10_000}] * 10))
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"data": [{}]}', '{"data": [{"payload": []}]}', '{"da'])
+def test_another_file_is_a_clear_error(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "inputs.json"
+    path.write_text(content)
+
+    with pytest.raises(ArtifactError, match="not the inputs of a run"):
+        list(inputs_file.bodies(path))
