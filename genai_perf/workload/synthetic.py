@@ -206,7 +206,7 @@ def _cut(corpus: Corpus, place: _Place, budget: int, attempt: int, adds_up: bool
         start = 0
     filling = "".join(fillers[(place.start + attempt + k) % len(fillers)] for k in range(budget))
     text = (" ".join(pieces) + filling).strip()
-    if not adds_up or place.lap or start != first or len(pieces) <= 2 * EDGE:
+    if not adds_up or place.lap or len(pieces) <= 2 * EDGE or len(pieces) != end - first:
         return _Cut(text, text, 0)
     edges = " ".join(pieces[:EDGE] + pieces[-EDGE:]) + filling
     return _Cut(text, edges, ends[end - EDGE] - ends[first + EDGE])

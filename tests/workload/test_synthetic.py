@@ -139,6 +139,19 @@ def test_counting_only_the_ends_gives_the_same_prompts(
     assert counted_whole == make(builtin_tokenizer, wanted)
 
 
+def test_prompts_that_go_round_the_text_are_counted_whole(
+    builtin_tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(synthetic, "PROOF_PAYS", 0)
+    corpus = synthetic.measure(builtin_tokenizer)
+    small = synthetic.Corpus(corpus.words[:20], corpus.ends[:21], corpus.fillers)
+    wanted = [5 * small.ends[-1] + 3] * 40
+
+    made = synthetic.prompts(small, builtin_tokenizer, wanted, random.Random("0"))
+
+    assert builtin_tokenizer.count(prompt.text for prompt in made) == wanted
+
+
 def test_lengths_are_drawn_as_genai_perf_draws_them() -> None:
     assert [550] * 5 == synthetic.lengths(550, 0, 5, random.Random("0"))
     drawn = synthetic.lengths(10, 10, 2000, random.Random("0"))
