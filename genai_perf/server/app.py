@@ -1,0 +1,365 @@
+"""From a request to its answer: routes, keys, failures on demand, and the log of each call.
+
+Counting input tokens takes some tenths of a millisecond, in which somebody else's token may be due. So it is
+done in a thread (the tokenizer lets go of the GIL), exactly, with the builtin tokenizer; and what was worked
+out for a body is remembered, because a load generator sends the same ones again. The wait for the first token
+counts from when the request had been received all the same.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+from genai_perf.clock import NS_PER_S, monotonic_ns, wall_ns
+from genai_perf.server import answers
+from genai_perf.server.deadlines import Deadlines
+from genai_perf.server.decoder import Decoder, Ending, Generation
+from genai_perf.server.latency import Fate
+from genai_perf.server.openai import Api, Ask, Refusal, parse
+from genai_perf.server.protocol import Connection, HttpRequest
+from genai_perf.server.settings import ServerSettings
+from genai_perf.server.truth import Truth, TruthLog
+
+Count = Callable[[Iterable[str]], list[int]]
+"""How many tokens each text has."""
+
+REMEMBERED_BYTES = 32 << 20
+"""Of bodies and what was worked out for them; all are forgotten when it is more."""
+
+DEFAULT_MODEL = "embedded"
+"""What the list of models holds when any name will do."""
+
+_APIS = {str(api): api for api in Api}
+_HEALTH = b'{"status":"ok"}'
+_HEALTH_PATHS = ("/", "/health", "/v1/health/live", "/v1/health/ready")
+_MODELS_PATH = "/v1/models"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a body asks for, with all that only depends on the body."""
+
+    ask: Ask
+    input_tokens: int
+    vectors: bytes = b""
+    """The whole answer of the embeddings API."""
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One request to the model, from its arrival to its line in the log."""
+
+    connection: Connection
+    request: HttpRequest
+    api: Api
+    number: int
+    id: str
+    prepared: Prepared | None = None
+    model: str = ""
+    reply: answers.Reply | None = None
+    generation: Generation | None = None
+    status: int = 0
+
+
+@dataclass(slots=True)
+class Totals:
+    """What the server did, for its last words."""
+
+    requests: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+
+class App:
+    """Answers the requests of all connections."""
+
+    def __init__(
+        self, settings: ServerSettings, deadlines: Deadlines, count: Count, truth_log: TruthLog | None
+    ) -> None:
+        self._settings = settings
+        self._count = count
+        self._truth_log = truth_log
+        self._loop = asyncio.get_running_loop()
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="count")
+        self._model = settings.latency
+        self._failures = settings.failures
+        self._known: dict[tuple[str, bytes], Prepared] = {}
+        self._known_bytes = 0
+        self._created_s = wall_ns() // NS_PER_S
+        self._stopping = False
+        self.decoder = Decoder(self._model, settings.max_active, deadlines.at)
+        self.connections: set[Connection] = set()
+        self.totals = Totals()
+
+    def connection(self) -> Connection:
+        """For a client that has just connected."""
+        return Connection(self.handle, self.connections)
+
+    async def close(self) -> None:
+        """Close all connections; what is under way is logged as `shutdown`."""
+        self._stopping = True
+        for connection in list(self.connections):
+            connection.close()
+        # Each says goodbye in one of the loop's next rounds.
+        while self.connections:  # noqa: ASYNC110  there is no event for that
+            await asyncio.sleep(0)
+        self._pool.shutdown(cancel_futures=True)
+
+    def handle(self, connection: Connection, request: HttpRequest) -> None:
+        """Answer a request, now or later."""
+        path = request.path
+        if request.problem is not None:
+            _refuse(connection, Refusal(*request.problem))
+        elif api := _APIS.get(path):
+            if request.method == "POST":
+                self._call(connection, request, api)
+            else:
+                _refuse(connection, _wrong_method(request, "POST"))
+        elif path in _HEALTH_PATHS or path == _MODELS_PATH or path.startswith(f"{_MODELS_PATH}/"):
+            if request.method not in ("GET", "HEAD"):
+                _refuse(connection, _wrong_method(request, "GET, HEAD"))
+            elif path in _HEALTH_PATHS:
+                connection.respond(200, _HEALTH)
+            else:
+                self._list_models(connection, request)
+        else:
+            known = ", ".join((*_APIS, _MODELS_PATH, *_HEALTH_PATHS))
+            message = f"Unknown request URL: {request.method} {path}. There are: {known}"
+            _refuse(connection, Refusal(404, message, code="unknown_url"))
+
+    def _list_models(self, connection: Connection, request: HttpRequest) -> None:
+        refusal = self._check_key(request)
+        name = request.path.removeprefix(_MODELS_PATH)[1:]
+        if refusal is None and name:
+            refusal = self._check_model(name)
+        if refusal is not None:
+            _refuse(connection, refusal)
+        elif name:
+            connection.respond(200, answers.model(name, self._created_s))
+        else:
+            connection.respond(
+                200, answers.models(self._settings.models or (DEFAULT_MODEL,), self._created_s)
+            )
+
+    def _call(self, connection: Connection, request: HttpRequest, api: Api) -> None:
+        number = self.totals.requests
+        self.totals.requests += 1
+        call = Call(connection, request, api, number, request.headers.get("x-request-id") or f"req-{number}")
+        connection.on_gone = partial(self._gone, call)
+        refusal = self._check_key(request) or self._fail_on_demand(number) or _check_coding(request)
+        if refusal is not None:
+            self._refuse(call, refusal)
+            return
+        prepared = self._known.get((api, request.body))
+        if prepared is not None:
+            self._begin(call, prepared)
+            return
+        ask = parse(api, request.body)
+        if isinstance(ask, Refusal):
+            self._refuse(call, ask)
+            return
+        work = self._loop.run_in_executor(self._pool, prepare, ask, self._settings, self._count)
+        work.add_done_callback(partial(self._prepared, call))
+
+    def _prepared(self, call: Call, work: "asyncio.Future[Prepared]") -> None:
+        if work.cancelled():
+            return
+        prepared = work.result()
+        size = len(call.request.body) + len(prepared.vectors)
+        if self._known_bytes + size > REMEMBERED_BYTES:
+            self._known.clear()
+            self._known_bytes = 0
+        if size <= REMEMBERED_BYTES:
+            self._known[call.api, call.request.body] = prepared
+            self._known_bytes += size
+        if call.connection.current is call.request:
+            self._begin(call, prepared)
+
+    def _begin(self, call: Call, prepared: Prepared) -> None:
+        """Have it decoded."""
+        connection, ask = call.connection, prepared.ask
+        call.prepared = prepared
+        call.model = ask.model
+        refusal = self._check_model(ask.model) or self._check_length(prepared)
+        if refusal is not None:
+            self._refuse(call, refusal)
+            return
+        tokens, frame = self._embed(call) if ask.api is Api.EMBEDDINGS else self._generate(call)
+        cut_at = -1
+        fate = self._failures.fate(call.number)
+        if fate is not Fate.ANSWER:
+            # An answer that is sent as a whole is cut within its only write, which is that of the last token.
+            cut_at = self._failures.tokens_before(call.number, tokens) if ask.streaming else tokens - 1
+        call.status = 200
+        call.generation = Generation(
+            frame=frame,
+            tokens=tokens,
+            input_tokens=prepared.input_tokens,
+            write=connection.write,
+            ended=partial(self._ended, call, fate),
+            cut_at=cut_at,
+            random=self._model.random_for(call.number),
+        )
+        # A pipelined request counts from when its turn came, as if it had been sent then.
+        self.decoder.submit(call.generation, max(call.request.received_ns, connection.free_ns))
+
+    def _embed(self, call: Call) -> tuple[int, answers.Frame]:
+        assert call.prepared is not None
+        response = call.connection.response(200, call.prepared.vectors, ("x-request-id", call.id))
+        return 1, answers.whole(response, 1)
+
+    def _generate(self, call: Call) -> tuple[int, answers.Frame]:
+        """How many steps of decoding it takes, and the bytes of each."""
+        assert call.prepared is not None
+        connection, ask = call.connection, call.prepared.ask
+        call.reply = reply = answers.Reply(
+            ask=ask,
+            number=call.number,
+            created_s=wall_ns() // NS_PER_S,
+            input_tokens=call.prepared.input_tokens,
+            output_tokens=ask.max_tokens or self._settings.output_tokens,
+            reasoning_tokens=self._settings.reasoning_tokens if ask.api is Api.CHAT else 0,
+            finish_reason="length" if ask.max_tokens else "stop",
+        )
+        if not ask.streaming:
+            response = connection.response(200, answers.completion(reply), ("x-request-id", call.id))
+            return reply.tokens, answers.whole(response, reply.tokens)
+        chunked = call.request.version != "1.0"
+        headers = [
+            ("content-type", "text/event-stream; charset=utf-8"),
+            ("cache-control", "no-cache"),
+            ("x-request-id", call.id),
+        ]
+        if chunked:
+            headers.append(("transfer-encoding", "chunked"))
+        head = connection.head(200, *headers, close=not chunked)
+        return reply.tokens, answers.stream(reply, head, chunked=chunked)
+
+    def _ended(self, call: Call, fate: Fate, _generation: Generation, ending: Ending, now_ns: int) -> None:
+        """The decoder is through with it."""
+        connection = call.connection
+        if ending is Ending.OK:
+            self._log(call, "ok", now_ns)
+            streams = call.reply is not None and call.reply.ask.streaming
+            connection.finish(close=streams and call.request.version == "1.0")
+        elif fate is Fate.RESET:
+            self._log(call, "reset", now_ns)
+            connection.reset()
+        else:
+            self._log(call, "stall", now_ns)
+            connection.on_gone = None  # `current` stays, so that nothing else is answered on this connection
+
+    def _gone(self, call: Call) -> None:
+        """The client has closed the connection, or we do."""
+        now_ns = monotonic_ns()
+        if call.generation is not None:
+            self.decoder.cancel(call.generation, now_ns)
+        self._log(call, "shutdown" if self._stopping else "client_closed", now_ns)
+
+    def _refuse(self, call: Call, refusal: Refusal) -> None:
+        call.status = refusal.status
+        self._log(call, "error", monotonic_ns())
+        _refuse(call.connection, refusal, ("x-request-id", call.id))
+
+    def _check_key(self, request: HttpRequest) -> Refusal | None:
+        key = self._settings.api_key
+        if key is None:
+            return None
+        given = request.headers.get("authorization")
+        if given == f"Bearer {key}":
+            return None
+        message = (
+            "You didn't provide an API key: send `Authorization: Bearer KEY`."
+            if given is None
+            else "Incorrect API key provided."
+        )
+        headers = (("www-authenticate", "Bearer"),)
+        return Refusal(401, message, code="invalid_api_key", headers=headers)
+
+    def _check_model(self, name: str) -> Refusal | None:
+        known = self._settings.models
+        if not known or name in known:
+            return None
+        message = f"The model `{name}` does not exist. Known models: {', '.join(known)}"
+        return Refusal(404, message, param="model", code="model_not_found")
+
+    def _check_length(self, prepared: Prepared) -> Refusal | None:
+        limit = self._settings.context_length
+        asked = prepared.ask.max_tokens or 0
+        if prepared.input_tokens + asked <= limit:
+            return None
+        message = (
+            f"This model's maximum context length is {limit} tokens. However, you requested "
+            f"{prepared.input_tokens + asked} ({prepared.input_tokens} in the input, {asked} for the output)."
+        )
+        return Refusal(400, message, code="context_length_exceeded")
+
+    def _fail_on_demand(self, number: int) -> Refusal | None:
+        if self._failures.fate(number) is not Fate.ERROR:
+            return None
+        status = self._settings.error_status
+        if status == 429:
+            message = "Rate limit reached: --error-rate asks for it."
+            headers = (("retry-after", "1"),)
+            return Refusal(429, message, "requests", code="rate_limit_exceeded", headers=headers)
+        kind = "server_error" if status >= 500 else "invalid_request_error"
+        return Refusal(status, "The server had an error: --error-rate asks for it.", kind)
+
+    def _log(self, call: Call, outcome: str, end_ns: int) -> None:
+        self.totals.outcomes[outcome] += 1
+        if self._truth_log is not None:
+            self._truth_log.add(_truth(call, outcome, end_ns))
+
+
+def prepare(ask: Ask, settings: ServerSettings, count: Count) -> Prepared:
+    """Count the tokens, and make the vectors where some are wanted. Runs in a thread: it touches nothing."""
+    input_tokens = sum(ask.token_counts) + sum(count(ask.texts))
+    if ask.api is not Api.EMBEDDINGS:
+        return Prepared(ask, input_tokens)
+    dimensions = ask.dimensions or settings.embedding_dimensions
+    return Prepared(ask, input_tokens, answers.embeddings(ask, input_tokens, dimensions))
+
+
+def _truth(call: Call, outcome: str, end_ns: int) -> Truth:
+    generation, reply = call.generation, call.reply
+    streaming = reply is not None and reply.ask.streaming
+    # An answer sent as a whole has brought all of its tokens or none.
+    brought = generation.done if generation is not None and (streaming or outcome == "ok") else 0
+    reasoning = min(brought, reply.reasoning_tokens) if reply is not None else 0
+    sent_ns = generation.sent_ns if generation is not None else []
+    split = reasoning if streaming else 0
+    return Truth(
+        number=call.number,
+        id=call.id,
+        path=call.request.path,
+        model=call.model,
+        streaming=streaming,
+        status=call.status,
+        outcome=outcome,
+        received_ns=call.request.received_ns,
+        admitted_ns=generation.admitted_ns if generation is not None else None,
+        end_ns=end_ns,
+        input_tokens=call.prepared.input_tokens if call.prepared is not None else 0,
+        output_tokens=(brought - reasoning) * reply.ask.prompts if reply is not None else 0,
+        reasoning_tokens=reasoning,
+        token_ns=sent_ns[split:],
+        reasoning_ns=sent_ns[:split],
+    )
+
+
+def _refuse(connection: Connection, refusal: Refusal, *headers: tuple[str, str]) -> None:
+    connection.respond(refusal.status, refusal.body(), *refusal.headers, *headers)
+
+
+def _wrong_method(request: HttpRequest, allowed: str) -> Refusal:
+    message = f"Not allowed to {request.method} on {request.path}; allowed: {allowed}"
+    return Refusal(405, message, code="method_not_supported", headers=(("allow", allowed),))
+
+
+def _check_coding(request: HttpRequest) -> Refusal | None:
+    coding = request.headers.get("content-encoding", "identity")
+    if coding == "identity":
+        return None
+    return Refusal(415, f"The request's content-encoding is {coding}; only plain bodies are read.")
