@@ -7,7 +7,7 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -44,8 +44,9 @@ def run(config: Config, *, command: str) -> int:
         endpoint = endpoints.get(str(config.endpoint.type))
         tokenizer, requests = _prepare(config, endpoint)
         directory = _new_directory(config)
-        end = _measure(config, endpoint, requests, tokenizer, directory, command)
-    return _report(directory, end, tokenizer, config.metrics, config.output, explain=config)
+        _measure(config, endpoint, requests, tokenizer, directory, command)
+        result = summarize(directory, counter=tokenizer)
+        return _publish(result, directory, config.output, asked=config)
 
 
 def report(
@@ -56,19 +57,65 @@ def report(
     output: OutputConfig | None = None,
 ) -> int:
     """Make every report of a run again; what is None stays as it was in the run. Raises GenAIPerfError."""
-    info, _ = _read(directory)
+    result = summarize(directory, metrics=metrics, tokenizer=tokenizer)
+    return _publish(result, directory, output or OutputConfig())
+
+
+def summarize(
+    directory: Path,
+    *,
+    metrics: MetricsConfig | None = None,
+    tokenizer: TokenizerConfig | None = None,
+    counter: "Tokenizer | None" = None,
+) -> "Result":
+    """A run's figures, from the journal it left. `counter` is the run's tokenizer, where it is loaded.
+
+    Raises ArtifactError, UsageError and TokenizerError.
+    """
+    from genai_perf.engine import journal
+    from genai_perf.metrics.compute import compute
+    from genai_perf.metrics.goodput import check_goodput
+    from genai_perf.reports import Result
+    from genai_perf.workload import inputs_file
+
+    info, records = journal.read(directory / JOURNAL)
     config = info.config
-    used = metrics or MetricsConfig(**config["metrics"])
-    recount = tokenizer is not None
-    counts_tokens = endpoints.get(info.endpoint).produces_tokens
-    counter = None
-    if counts_tokens:
-        # A hub name that fell back to the built-in tokenizer then must count the same now.
-        settings = tokenizer or TokenizerConfig(**config["tokenizer"])
-        if tokenizer is None and info.tokenizer.get("kind") == "builtin":
-            settings = TokenizerConfig(name="builtin")
-        counter = _load_tokenizer(settings, config["endpoint"]["model_names"][0])
-    return _report(directory, _read_end(directory), counter, used, output or OutputConfig(), recount=recount)
+    end = _read_end(directory)
+    endpoint = endpoints.get(info.endpoint)
+    settings = _metrics_settings(config["metrics"], metrics)
+    check_goodput(
+        settings.goodput,
+        streaming=info.streaming,
+        produces_tokens=endpoint.produces_tokens,
+        open_loop=config["load"]["request_rate"] is not None
+        or config["load"]["request_intervals"] is not None,
+    )
+    if counter is None and info.tokenizer:
+        counter = _load_tokenizer(tokenizer or _tokenizer_of(info), config["endpoint"]["model_names"][0])
+    input_tokens = None
+    if tokenizer is not None and counter is not None:
+        bodies = inputs_file.bodies(directory / inputs_file.NAME)
+        input_tokens = counter.count(endpoint.prompt_text(body) for body in bodies)
+        info = replace(info, tokenizer=counter.info())
+    records = measured(records, end)
+    summary = compute(
+        records,
+        info,
+        end,
+        settings=settings,
+        count=counter.count if counter is not None else None,
+        produces_tokens=endpoint.produces_tokens,
+        input_tokens=input_tokens,
+    )
+    return Result(
+        info=replace(info, config={**config, "metrics": asdict(settings)}),
+        end=end,
+        records=records,
+        summary=summary,
+        endpoint_path=config["endpoint"]["path"] or endpoint.path,
+        title=endpoint.title,
+        produces_tokens=endpoint.produces_tokens,
+    )
 
 
 # -- before -------------------------------------------------------------------------------------------
@@ -91,6 +138,7 @@ def _server_url(config: Config) -> Iterator[Config]:
 def _prepare(config: Config, endpoint: Endpoint) -> "tuple[Tokenizer | None, list[Request]]":
     from genai_perf.workload import build
 
+    build.check(config, endpoint)
     tokenizer = None
     if build.needs_tokenizer(config, endpoint):
         tokenizer = _load_tokenizer(config.tokenizer, config.endpoint.model_names[0])
@@ -161,7 +209,7 @@ def _measure(
     tokenizer: "Tokenizer | None",
     directory: Path,
     command: str,
-) -> RunEnd:
+) -> None:
     import uvloop
 
     from genai_perf.engine import run as engine
@@ -192,7 +240,6 @@ def _measure(
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         end = runner.run(measure())
     _write_run(directory, info, end)
-    return end
 
 
 def _transport(config: Config, endpoint: Endpoint, origin: Origin) -> "Transport":
@@ -240,10 +287,21 @@ def _read_end(directory: Path) -> RunEnd | None:
     return None
 
 
-def _read(directory: Path) -> "tuple[RunInfo, pa.Table]":
-    from genai_perf.engine import journal
+def _metrics_settings(recorded: Mapping[str, Any], given: MetricsConfig | None) -> MetricsConfig:
+    settings = MetricsConfig(**recorded)
+    if given is None:
+        return settings
+    return MetricsConfig(
+        goodput=given.goodput or settings.goodput,
+        use_server_token_count=given.use_server_token_count or settings.use_server_token_count,
+    )
 
-    return journal.read(directory / JOURNAL)
+
+def _tokenizer_of(info: RunInfo) -> TokenizerConfig:
+    """The run's own; a name that fell back to the built-in one then must count the same now."""
+    if info.tokenizer["kind"] == "builtin":
+        return TokenizerConfig(name="builtin")
+    return TokenizerConfig(**info.config["tokenizer"])
 
 
 def measured(records: "pa.Table", end: RunEnd | None) -> "pa.Table":
@@ -257,53 +315,16 @@ def measured(records: "pa.Table", end: RunEnd | None) -> "pa.Table":
     return records.set_column(records.schema.get_field_index("phase"), "phase", phase)
 
 
-def _report(
-    directory: Path,
-    end: RunEnd | None,
-    tokenizer: "Tokenizer | None",
-    metrics: MetricsConfig,
-    output: OutputConfig,
-    *,
-    recount: bool = False,
-    explain: Config | None = None,
-) -> int:
-    """Write and print every report. `explain` is the config of a run just made, whose server can be asked."""
-    from genai_perf.metrics.compute import compute
-    from genai_perf.reports import Result, console, csv_file, json_file, raw
-    from genai_perf.workload import inputs_file
+def _publish(result: "Result", directory: Path, output: OutputConfig, *, asked: Config | None = None) -> int:
+    """Write and print every report. `asked` is the config of a run just made, whose server can be asked."""
+    from genai_perf.reports import console, csv_file, json_file, raw
 
-    info, records = _read(directory)
-    endpoint = endpoints.get(info.endpoint)
-    records = measured(records, end)
-    input_tokens = None
-    if recount and tokenizer is not None:
-        bodies = inputs_file.bodies(directory / inputs_file.NAME)
-        input_tokens = tokenizer.count(endpoint.prompt_text(body) for body in bodies)
-        info = replace(info, tokenizer=tokenizer.info())
-    summary = compute(
-        records,
-        info,
-        end,
-        settings=metrics,
-        count=tokenizer.count if tokenizer is not None else None,
-        produces_tokens=endpoint.produces_tokens,
-        input_tokens=input_tokens,
-    )
-    result = Result(
-        info=replace(info, config={**info.config, "metrics": asdict(metrics)}),
-        end=end,
-        records=records,
-        summary=summary,
-        endpoint_path=info.config["endpoint"]["path"] or endpoint.path,
-        title=endpoint.title,
-        produces_tokens=endpoint.produces_tokens,
-    )
     for write in (json_file.write, csv_file.write, raw.write):
         write(result, directory)
-    if not summary.requests:
-        raise _nothing_measured(result, directory, explain)
+    if not result.summary.requests:
+        raise _nothing_measured(result, directory, asked)
     console.write(result, directory, verbose=output.verbose)
-    return _exit_code(end)
+    return _exit_code(result.end)
 
 
 def _exit_code(end: RunEnd | None) -> int:

@@ -248,6 +248,8 @@ class RunEnd:
     stable: bool | None = None
     """Whether the windows met the stability rule; None when none was asked for."""
     windows: tuple[Window, ...] = ()
+    recorded_ns: int = 0
+    """When the last record was on disk; later than the last answer by what the backlog took to read."""
 
 
 @dataclass(frozen=True, slots=True)

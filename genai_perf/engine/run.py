@@ -103,6 +103,7 @@ class Run:
             stop_reason=self._stop_reason or "completed",
             stable=windows.stable if windows else None,
             windows=tuple(windows.closed) if windows else (),
+            recorded_ns=self._timer.now_ns(),
         )
 
     async def _send(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from genai_perf.clock import NS_PER_S, Origin, monotonic_ns
+from genai_perf.clock import Origin, monotonic_ns
 from genai_perf.config.schema import EndpointConfig
 from genai_perf.exceptions import ServerError
 from genai_perf.transports.address import Address
@@ -102,7 +102,7 @@ class HttpxTransport:
 
 
 class _Trace:
-    """Takes httpx's own account of one request: how long connecting took, and when sending began and ended."""
+    """Takes httpx's own account of a request: how long connecting took, when sending began and ended."""
 
     def __init__(self, exchange: Exchange, now_ns: Any) -> None:
         self._exchange = exchange

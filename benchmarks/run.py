@@ -1,0 +1,314 @@
+"""Measure what this program promises, and print it as one table: `make bench`.
+
+The client is pinned to core 0 and the server to core 1. Throughput is stated as a ratio to `bare.py`,
+measured in the same run; accuracy against what `truthserver` says it really did. Needs Linux, two cores, a C
+compiler.
+
+    python benchmarks/run.py [NAME …]     accuracy tokens requests open_loop memory startup reports
+"""
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+CLIENT_CORE, SERVER_CORE = "0", "1"
+GENAI_PERF = [sys.executable, "-m", "genai_perf"]
+PROMPT_TOKENS = 100
+BODY_BYTES = 600
+"""About what a prompt of that many tokens makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table."""
+
+    what: str
+    measured: str
+    wanted: str
+    reached: bool
+
+
+# -- the pieces ---------------------------------------------------------------------------------------
+
+
+def truthserver() -> Path:
+    """The witness, compiled once."""
+    source, binary = HERE / "truthserver.c", HERE / "build" / "truthserver"
+    if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
+        binary.parent.mkdir(exist_ok=True)
+        subprocess.run(["cc", "-O2", "-w", "-o", binary, source], check=True)
+    return binary
+
+
+class Server:
+    """A truthserver, and what it says at the end."""
+
+    def __init__(self, port: int, ttft_us: int, itl_us: int, tokens: int, *, plain: bool = False) -> None:
+        command = ["taskset", "-c", SERVER_CORE, truthserver(), port, ttft_us, itl_us, tokens]
+        self.port = port
+        self.process = subprocess.Popen(
+            list(map(str, command)),
+            stdout=subprocess.PIPE,
+            env=os.environ | ({"PLAIN": "1"} if plain else {}),
+        )
+        time.sleep(0.2)
+
+    def stop(self) -> dict:
+        self.process.send_signal(signal.SIGTERM)
+        out, _ = self.process.communicate(timeout=20)
+        return json.loads(out)
+
+
+@contextmanager
+def serving(*args: int, plain: bool = False) -> Iterator[Server]:
+    server = Server(*args, plain=plain)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.stop()
+
+
+def command(server: Server, directory: Path, *options: str) -> list[str]:
+    return [
+        "taskset", "-c", CLIENT_CORE, *GENAI_PERF, "profile", "-m", "gpt2", "--endpoint-type", "chat", "--streaming",
+        "--tokenizer", "builtin", "--synthetic-input-tokens-mean", str(PROMPT_TOKENS),
+        "-u", f"127.0.0.1:{server.port}", "--artifact-dir", str(directory), *options,
+    ]  # fmt: skip
+
+
+def profile(server: Server, *options: str) -> dict:
+    """Run the command as a user would; its JSON report, and how the run ended."""
+    with tempfile.TemporaryDirectory() as name:
+        subprocess.run(command(server, Path(name), *options), check=True, capture_output=True)
+        found = json.loads(next(Path(name).glob("*/profile_export_genai_perf.json")).read_text())
+        found["end"] = json.loads(next(Path(name).glob("*/run.json")).read_text())["end"]
+        return found
+
+
+def bare(server: Server, connections: int, tokens: int, seconds: float) -> dict:
+    line = subprocess.run(
+        ["taskset", "-c", CLIENT_CORE, sys.executable, HERE / "bare.py"]
+        + [str(value) for value in (server.port, connections, tokens, seconds, BODY_BYTES)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return json.loads(line.stdout)
+
+
+# -- the figures --------------------------------------------------------------------------------------
+
+
+def accuracy() -> Iterator[Figure]:
+    """Reported against true TTFT, ITL and latency at 50 tokens/s a stream."""
+    for streams in (100, 500, 1000):
+        with serving(7101, 50_000, 20_000, 100) as server:
+            ours = profile(server, "--concurrency", str(streams), "--request-count", str(streams * 4))
+            truth = server.stop()
+        errors = {}
+        for tag, name in (
+            ("time_to_first_token", "ttft_ms"),
+            ("inter_token_latency", "itl_ms"),
+            ("request_latency", "latency_ms"),
+        ):
+            for stat in ("avg", "p99"):
+                errors[f"{name.removesuffix('_ms')} {stat}"] = ours[tag][stat] - truth[name][stat]
+        worst = max(errors.values(), key=abs)
+        told = ", ".join(f"{name} {error:+.3f}" for name, error in errors.items())
+        yield Figure(
+            f"error at {streams} streams (ms): {told}", f"{worst:+.3f} ms", "≤ 0.1 ms", abs(worst) <= 0.1
+        )
+
+
+def _ratio(what: str, unit: str, connections: int, tokens: int, wanted: float) -> Iterator[Figure]:
+    """Three runs of each in turn, on one server; the medians are compared."""
+    ours, references, drained = [], [], []
+    with serving(7102, 0, 0, tokens) as server:
+        for _ in range(3):
+            references.append(bare(server, connections, tokens, 5)[unit])
+            found = profile(server, "--concurrency", str(connections), "--benchmark-duration", "5")
+            count = found["request_count"]["avg"] * (tokens if unit == "tokens_per_s" else 1)
+            seconds = count / found["request_throughput"]["avg"] / (tokens if unit == "tokens_per_s" else 1)
+            ours.append(count / seconds)
+            drained.append(count / (found["end"]["recorded_ns"] / 1e9))
+    mine, reference, whole = map(statistics.median, (ours, references, drained))
+    ratio = mine / reference
+    yield Figure(
+        what,
+        f"{mine:,.0f}/s = {ratio:.2f} of the bare loop's {reference:,.0f}/s ({whole:,.0f}/s to the last record on disk)",
+        f"≥ {wanted}",
+        ratio >= wanted,
+    )
+
+
+def tokens() -> Iterator[Figure]:
+    """Tokens a second, 64 streams, as fast as the server sends."""
+    yield from _ratio("tokens/s, 64 streams, unthrottled", "tokens_per_s", 64, 200, 0.8)
+
+
+def requests() -> Iterator[Figure]:
+    """Requests a second, one token each."""
+    yield from _ratio("requests/s, 64 connections, one token", "requests_per_s", 64, 1, 0.6)
+
+
+def open_loop() -> Iterator[Figure]:
+    """Poisson arrivals at 2,000/s for 20 s."""
+    with serving(7103, 10_000, 1_000, 8) as server:
+        found = profile(
+            server,
+            "--request-rate",
+            "2000",
+            "--request-distribution",
+            "poisson",
+            "--benchmark-duration",
+            "20",
+        )
+        truth = server.stop()
+    late_ms = found["exactness"]["send_lateness"]["p99"]
+    yield Figure(
+        "Poisson 2,000/s for 20 s: send lateness p99", f"{late_ms:.3f} ms", "≤ 0.5 ms", late_ms <= 0.5
+    )
+    achieved = truth["requests"] / 20
+    off = achieved / 2000 - 1
+    planned = _planned_poisson(2000, 20) / 20
+    yield Figure(
+        "achieved rate, as the server counted",
+        f"{achieved:,.1f}/s ({off:+.2%} of 2,000; {achieved / planned - 1:+.2%} of the {planned:,.1f}/s drawn)",
+        "within 0.5 %",
+        abs(off) <= 0.005,
+    )
+
+
+def _planned_poisson(rate_per_s: float, seconds: float) -> int:
+    from itertools import takewhile
+    from random import Random
+
+    from genai_perf.schedule import poisson
+
+    return sum(
+        1 for _ in takewhile(lambda due_ns: due_ns < seconds * 1e9, poisson(rate_per_s, Random("0:arrivals")))
+    )
+
+
+def memory() -> Iterator[Figure]:
+    """Resident memory while a million short requests run."""
+    with serving(7104, 0, 0, 1) as server, tempfile.TemporaryDirectory() as name:
+        argv = command(server, Path(name), "--concurrency", "64", "--request-count", "1000000")
+        process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        samples = []
+        while process.poll() is None:
+            time.sleep(0.5)
+            run = next(Path(name).glob("*/run.json"), None)
+            if run is not None and json.loads(run.read_text() or '{"end": 1}')["end"] is None:
+                samples.append(_rss_mb(process.pid))
+    middle, last = samples[len(samples) // 3], samples[-1]
+    reached = process.returncode == 0 and max(samples) <= 300 and last - middle < 20
+    yield Figure(
+        "memory over 1,000,000 requests",
+        f"{max(samples):,.0f} MB at most; {middle:,.0f} MB at a third, {last:,.0f} MB at the end",
+        "≤ 300 MB, flat",
+        reached,
+    )
+
+
+def _rss_mb(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def startup() -> Iterator[Figure]:
+    """--help, and from the command to its first request at the server."""
+    took = []
+    for _ in range(5):
+        started = time.perf_counter()
+        subprocess.run([*GENAI_PERF, "--help"], check=True, capture_output=True)
+        took.append(time.perf_counter() - started)
+    yield Figure(
+        "genai-perf --help", f"{statistics.median(took):.2f} s", "≤ 0.25 s", statistics.median(took) <= 0.25
+    )
+    took = []
+    for _ in range(5):
+        with serving(7105, 0, 0, 4) as server, tempfile.TemporaryDirectory() as name:
+            started_ns = time.perf_counter_ns()
+            subprocess.run(
+                command(server, Path(name), "--request-count", "1"), check=True, capture_output=True
+            )
+            text = next(Path(name).glob("*/profile_export.json")).read_text()
+            # the first chunk carries when the server had the request, on this clock: " t<sent>.<received>"
+            received_ns = int(text.partition(" t")[2].partition(".")[2].split('"')[0].rstrip("\\"))
+            took.append((received_ns - started_ns) / 1e9)
+    yield Figure(
+        "command to first request on the wire",
+        f"{statistics.median(took):.2f} s",
+        "≤ 1 s",
+        statistics.median(took) <= 1,
+    )
+
+
+def reports() -> Iterator[Figure]:
+    """Decoding is part of the run; this is what follows: reading the journal, counting tokens, metrics, files."""
+    with serving(7106, 0, 0, 200, plain=True) as server, tempfile.TemporaryDirectory() as name:
+        subprocess.run(
+            command(server, Path(name), "--concurrency", "64", "--request-count", "10000"),
+            check=True,
+            capture_output=True,
+        )
+        run = next(Path(name).glob("*/run.json")).parent
+        script = (
+            "import sys, time; from pathlib import Path; from genai_perf import profile; t = time.perf_counter(); "
+            "found = profile.summarize(Path(sys.argv[1])); print(time.perf_counter() - t)"
+        )
+        out = subprocess.run(
+            ["taskset", "-c", CLIENT_CORE, sys.executable, "-c", script, run],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        rate = 10_000 * 200 / float(out.stdout.split()[-1])
+    yield Figure(
+        "token counting and metrics after the run", f"{rate:,.0f} tokens/s", "≥ 300,000", rate >= 300_000
+    )
+
+
+FIGURES: dict[str, Callable[[], Iterator[Figure]]] = {
+    "accuracy": accuracy,
+    "tokens": tokens,
+    "requests": requests,
+    "open_loop": open_loop,
+    "memory": memory,
+    "startup": startup,
+    "reports": reports,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(FIGURES)}; all unless given")
+    names = parser.parse_args().names or list(FIGURES)
+    all_reached = True
+    for name in names:
+        for figure in FIGURES[name]():
+            all_reached &= figure.reached
+            print(
+                f"{'ok  ' if figure.reached else 'MISS'} | {figure.what} | {figure.measured} | {figure.wanted}",
+                flush=True,
+            )
+    return 0 if all_reached else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
