@@ -52,12 +52,6 @@ class Deadlines:
         elif not self._armed_ns or due_ns < self._armed_ns:
             self._arm(due_ns)
 
-    def quiet_for_ns(self) -> int:
-        """How long nothing is due; 0 when something is."""
-        if not self._heap:
-            return NS_PER_S
-        return max(0, self._heap[0][0] - monotonic_ns())
-
     def close(self) -> None:
         """Forget all deadlines and give the timer back."""
         self._heap.clear()

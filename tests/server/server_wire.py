@@ -5,6 +5,15 @@ import socket
 from typing import Any
 from urllib.parse import urlsplit
 
+AT_ONCE: dict[str, Any] = {
+    "port": 0,
+    "ttft_ms": 0,
+    "ttft_per_input_token_ms": 0,
+    "itl_ms": 0,
+    "itl_per_request_ms": 0,
+}
+"""Settings of a server that never waits."""
+
 
 class Wire:
     """One connection."""

@@ -1,7 +1,6 @@
 import httpx
 import pytest
-from conftest import AT_ONCE
-from server_wire import chat, words
+from server_wire import AT_ONCE, chat, words
 
 from genai_perf.config.schema import TokenizerConfig
 from genai_perf.server.process import EmbeddedServer

@@ -3,8 +3,7 @@ import socket
 
 import httpx
 import pytest
-from conftest import AT_ONCE
-from server_wire import Wire, chat, request, words
+from server_wire import AT_ONCE, Wire, chat, request, words
 
 from genai_perf.exceptions import ServerError
 from genai_perf.server.latency import Fate

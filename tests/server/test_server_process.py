@@ -6,8 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import AT_ONCE
-from server_wire import Wire, chat, request
+from server_wire import AT_ONCE, Wire, chat, request
 
 from genai_perf.exceptions import ServerError
 from genai_perf.server.process import EmbeddedServer

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import AT_ONCE
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from server_wire import chat, words
+from server_wire import AT_ONCE, chat, words
 
 from genai_perf.exceptions import ServerError
 from genai_perf.server.process import EmbeddedServer

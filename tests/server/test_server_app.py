@@ -1,7 +1,6 @@
 import asyncio
 
-from conftest import AT_ONCE
-from server_wire import chat, request, words
+from server_wire import AT_ONCE, chat, request, words
 
 from genai_perf.server.app import App
 from genai_perf.server.deadlines import Deadlines

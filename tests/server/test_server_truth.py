@@ -5,8 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import AT_ONCE
-from server_wire import Wire, chat, request, words
+from server_wire import AT_ONCE, Wire, chat, request, words
 
 from genai_perf.clock import monotonic_ns
 from genai_perf.exceptions import ArtifactError
