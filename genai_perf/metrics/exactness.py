@@ -44,9 +44,12 @@ def exactness(columns: Columns) -> dict[str, Any]:
 
 def sentence(summary: Summary) -> str:
     """One line for under the table: how far from the truth the figures may be, and by what evidence."""
+    tags = ["time_to_first_token", "inter_token_latency", "request_latency"]
+    if summary.metrics.get(tags[0]) == summary.metrics.get(tags[2]):
+        del tags[0]  # not streamed
     bounds = [
         f"{CATALOG[tag].title.lower()} {_ms(stats.uncertainty['p99'])}"
-        for tag in ("time_to_first_token", "inter_token_latency", "request_latency")
+        for tag in tags
         if isinstance(stats := summary.metrics.get(tag), Stats) and stats.uncertainty is not None
     ]
     if not bounds:
@@ -58,11 +61,12 @@ def sentence(summary: Summary) -> str:
         if exact[name] is not None
     ]
     stamps = f"arrivals stamped by {_stampers(exact['kernel_stamped_share'])}"
-    return f"p99 is off by at most: {', '.join(bounds)} ({'; '.join([stamps, *evidence])})"
+    return f"measuring shifts p99 by at most: {', '.join(bounds)} ({'; '.join([stamps, *evidence])})"
 
 
 def _ms(duration_ns: float) -> str:
-    return f"{Unit.MS.of(duration_ns):,.3f} ms"
+    duration_ms = Unit.MS.of(duration_ns)
+    return f"{duration_ms:,.3f} ms" if duration_ms >= 0.0005 else "<0.001 ms"
 
 
 def _stampers(kernel_share: float) -> str:

@@ -39,14 +39,11 @@ def notes(
         yield f"The load never became stable in {len(end.windows)} measurement windows."
     if columns.failed:
         yield (
-            f"{columns.failed:,} of {everything:,} requests failed ({columns.failed / everything:.1%}); "
-            "they are in no figure but the error count."
+            f"{columns.failed:,} of {everything:,} requests failed ({columns.failed / everything:.1%}) "
+            "and count in no figure but the errors."
         )
     if columns.empty:
-        yield (
-            f"{columns.empty:,} of {everything:,} requests were answered without visible text; "
-            "they are in no figure."
-        )
+        yield f"{columns.empty:,} of {everything:,} requests brought no visible text and count in no figure."
     if columns.empty_with_reasoning:
         yield (
             f"{columns.empty_with_reasoning:,} of those answers were reasoning alone: "

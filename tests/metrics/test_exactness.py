@@ -66,9 +66,9 @@ def test_the_sentence_bounds_the_p99_and_says_by_what_evidence() -> None:
         )
     ]
     assert sentence(summary(rows)) == (
-        "p99 is off by at most: time to first token 0.011 ms, inter token latency 0.001 ms, "
+        "measuring shifts p99 by at most: time to first token 0.011 ms, inter token latency 0.001 ms, "
         "request latency 0.012 ms (arrivals stamped by the kernel; read lag p99 0.020 ms; "
-        "send lateness p99 0.000 ms)"
+        "send lateness p99 <0.001 ms)"
     )
 
 
@@ -85,7 +85,7 @@ BUILTIN = {"name": "builtin", "kind": "builtin", "reason": "no tokenizer named '
         ([row(5)], {"end": RunEnd("interrupted")}, "was interrupted"),
         ([row(5)], {"end": RunEnd("max_trials", False, (WINDOW,) * 3)}, "stable in 3 measurement windows"),
         ([row(5), failed()], {}, "1 of 2 requests failed (50.0%)"),
-        ([row(5), row()], {}, "1 of 2 requests were answered without visible text"),
+        ([row(5), row()], {}, "1 of 2 requests brought no visible text"),
         ([row(5), row(reasoning_ns=[1], reasoning_chars=[1])], {}, "1 of those answers were reasoning alone"),
         ([row(5)], {}, "rough below 100 requests; this run has 1"),
         ([row(5)], {"run": info(streaming=False)}, "not streamed"),

@@ -1,0 +1,48 @@
+"""One file a report: each takes a `Result` and writes it down, `write(result, directory) -> Path`.
+
+`csv_file`, `json_file` and `raw` leave GenAI-Perf's files, under its names; `console` prints. All read
+the same summary, so they cannot disagree, and all can be made again from a run's directory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genai_perf.types import RunEnd, RunInfo, Summary
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One run, measured."""
+
+    info: RunInfo
+    end: RunEnd | None
+    """None when the run was killed."""
+    records: pa.Table
+    """The journal's; only `raw` reads it, the others tell the summary."""
+    summary: Summary
+    endpoint_path: str
+    """Where the requests went; by it GenAI-Perf's parser knows the format of the answers."""
+    title: str = "LLM Metrics"
+    """Of the console table."""
+    produces_tokens: bool = True
+
+    def option(self, section: str, name: str, default: Any = None) -> Any:
+        """A value of the run's configuration; the default where it is unset or was unknown then."""
+        value = self.info.config.get(section, {}).get(name)
+        return default if value is None else value
+
+    @property
+    def raw_name(self) -> str:
+        """The name of the raw export."""
+        return str(self.option("output", "profile_export_file", "profile_export.json"))
+
+    @property
+    def report_stem(self) -> str:
+        """What the other files' names begin with."""
+        return f"{Path(self.raw_name).stem}_genai_perf"

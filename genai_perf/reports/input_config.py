@@ -1,0 +1,132 @@
+"""The run's configuration as GenAI-Perf's JSON shows it: its sections and names, unset values as `""`.
+
+What GenAI-Perf has and this program does not (images, sessions, sweeps …) is unset.
+"""
+
+from dataclasses import fields
+from typing import Any
+
+from genai_perf.config.schema import Config, LoadConfig
+from genai_perf.reports import Result
+
+OUTPUT_FORMATS = {
+    "chat": "openai_chat_completions",
+    "completions": "openai_completions",
+    "embeddings": "openai_embeddings",
+}
+
+
+def input_config(result: Result) -> dict[str, Any]:
+    """The `input_config` block."""
+    option = result.option
+    unset = ""
+    model_names = list(option("endpoint", "model_names", ()))
+    mean_and_deviation = {"mean": unset, "stddev": unset}
+    shown: dict[str, Any] = _shown(
+        {
+            "model_names": model_names,
+            "subcommand": "profile",
+            "verbose": option("output", "verbose", False),
+            "template_filename": unset,
+            "analyze": {"sweep_parameters": unset},
+            "endpoint": {
+                "model_selection_strategy": option("endpoint", "model_selection_strategy"),
+                "backend": unset,
+                "custom": option("endpoint", "path"),
+                "type": result.info.endpoint,
+                "streaming": result.info.streaming,
+                "server_metrics_urls": unset,
+                "url": ",".join(option("endpoint", "urls") or Config().urls),
+                "grpc_method": unset,
+                "service_kind": "openai",
+                "output_format": OUTPUT_FORMATS.get(result.info.endpoint, result.info.endpoint),
+            },
+            "perf_analyzer": {
+                "path": unset,
+                "verbose": option("output", "verbose", False),
+                "stimulus": stimulus(result),
+                "stability_percentage": option("load", "stability_percentage"),
+                "warmup_request_count": option("load", "warmup_request_count"),
+                "measurement": _measurement(result),
+            },
+            "input": {
+                "batch_size": option("input", "batch_size"),
+                "extra": option("input", "extra"),
+                "goodput": option("metrics", "goodput"),
+                "header": option("endpoint", "headers"),
+                "file": option("input", "file"),
+                "num_dataset_entries": option("input", "num_dataset_entries"),
+                "random_seed": option("input", "random_seed"),
+                "audio": {
+                    "batch_size": unset,
+                    "length": mean_and_deviation,
+                    **dict.fromkeys(("format", "depths", "sample_rates", "num_channels"), unset),
+                },
+                "image": {
+                    "width": mean_and_deviation,
+                    "height": mean_and_deviation,
+                    **dict.fromkeys(("batch_size", "format"), unset),
+                },
+                "output_tokens": {
+                    "mean": option("input", "output_tokens_mean"),
+                    "deterministic": option("input", "output_tokens_deterministic"),
+                    "stddev": option("input", "output_tokens_stddev"),
+                },
+                "synthetic_tokens": {
+                    "mean": option("input", "synthetic_tokens_mean"),
+                    "stddev": option("input", "synthetic_tokens_stddev"),
+                },
+                "prefix_prompt": {
+                    "num": option("input", "prefix_prompt_num"),
+                    "length": option("input", "prefix_prompt_length"),
+                },
+                "sessions": {
+                    "num": unset,
+                    "turns": mean_and_deviation,
+                    "turn_delay": {"mean": unset, "ratio": unset, "stddev": unset},
+                },
+                "prompt_source": "file" if option("input", "file") else "synthetic",
+                "synthetic_files": unset,
+                "payload_file": unset,
+            },
+            "output": {
+                "artifact_directory": option("output", "artifact_dir"),
+                "checkpoint_directory": unset,
+                "profile_export_file": result.raw_name,
+                "generate_plots": False,
+                "enable_checkpointing": False,
+            },
+            "tokenizer": {
+                "name": option("tokenizer", "name") or next(iter(model_names), unset),
+                "revision": option("tokenizer", "revision"),
+                "trust_remote_code": option("tokenizer", "trust_remote_code"),
+                "_enable_debug_logging": False,
+            },
+            "process": {"input_path": unset},
+        }
+    )
+    return shown
+
+
+def stimulus(result: Result) -> dict[str, Any]:
+    """The load: what was held constant, and at which level. A list of intervals has no level."""
+    if (rate := result.option("load", "request_rate")) is not None:
+        return {"request_rate": rate}
+    if (intervals := result.option("load", "request_intervals")) is not None:
+        return {"request_intervals": intervals}
+    return {"concurrency": result.option("load", "concurrency", 1)}
+
+
+def _measurement(result: Result) -> dict[str, Any]:
+    interval_ms = result.option("load", "measurement_interval_ms")
+    if interval_ms is not None:
+        return {"mode": "interval", "num": interval_ms}
+    known = {row.name for row in fields(LoadConfig)}
+    given = {name: value for name, value in result.info.config.get("load", {}).items() if name in known}
+    return {"mode": "request_count", "num": Config(load=LoadConfig(**given)).request_count}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, dict) and value:
+        return {name: _shown(entry) for name, entry in value.items()}
+    return "" if value in (None, [], {}) else value

@@ -1,0 +1,100 @@
+"""`<stem>_genai_perf.json`: GenAI-Perf's keys in its order, then ours.
+
+GenAI-Perf's are the metrics and `input_config`. After them: our metrics, in the same form; `uncertainty`,
+how far the truth may lie from each statistic, in the metric's unit; `exactness`, on what evidence; and
+`errors`, `streaming`, `tokenizer`, `run`, `notes`, `versions`. Within a metric, `p99.9` and `count` stand
+after GenAI-Perf's statistics.
+"""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from genai_perf.clock import NS_PER_S
+from genai_perf.metrics.catalog import CATALOG
+from genai_perf.reports import Result
+from genai_perf.reports.csv_file import statistics
+from genai_perf.reports.files import whole_file
+from genai_perf.reports.input_config import input_config
+from genai_perf.types import Stats
+
+COMPATIBLE = (
+    "request_throughput",
+    "request_latency",
+    "request_goodput",
+    "request_count",
+    "time_to_first_token",
+    "time_to_second_token",
+    "inter_token_latency",
+    "output_token_throughput",
+    "output_token_throughput_per_user",
+    "output_sequence_length",
+    "input_sequence_length",
+)
+"""GenAI-Perf's metrics, in the order of its file."""
+
+
+def write(result: Result, directory: Path) -> Path:
+    """Writes the file and gives its path; ArtifactError when that fails."""
+    path = directory / f"{result.report_stem}.json"
+    with whole_file(path) as file:
+        file.write(json.dumps(document(result), indent=2).encode())
+    return path
+
+
+def document(result: Result) -> dict[str, Any]:
+    """What the file says."""
+    measured = result.summary.metrics
+    ours = [tag for tag in CATALOG if tag in measured and tag not in COMPATIBLE]
+    return {
+        **{tag: _metric(tag, measured[tag]) for tag in COMPATIBLE if tag in measured},
+        "input_config": input_config(result),
+        **{tag: _metric(tag, measured[tag]) for tag in ours},
+        "uncertainty": {
+            tag: _uncertainty(tag, figure.uncertainty)
+            for tag, figure in measured.items()
+            if isinstance(figure, Stats) and figure.uncertainty is not None
+        },
+        "exactness": dict(result.summary.exactness),
+        "errors": {
+            kind: {"count": count, "message": message}
+            for kind, (count, message) in result.summary.errors.items()
+        },
+        "streaming": result.info.streaming,
+        "tokenizer": dict(result.info.tokenizer),
+        "run": _run(result),
+        "notes": list(result.summary.notes),
+        "versions": dict(result.info.versions),
+    }
+
+
+def _metric(tag: str, figure: Stats | float) -> dict[str, Any]:
+    unit = CATALOG[tag].unit
+    if not isinstance(figure, Stats):
+        return {"unit": unit.label, "avg": unit.of(figure)}
+    return {
+        "unit": unit.label,
+        **{name: unit.of(amount) for name, amount in statistics(figure).items()},
+        "count": figure.count,
+    }
+
+
+def _uncertainty(tag: str, uncertainty: Any) -> dict[str, Any]:
+    unit = CATALOG[tag].unit
+    return {"unit": unit.label, **{name: unit.of(amount) for name, amount in uncertainty.items()}}
+
+
+def _run(result: Result) -> dict[str, Any]:
+    """How the run was made and how it ended; instants in ns since its start."""
+    info, end = result.info, result.end
+    started = datetime.fromtimestamp(info.started_wall_ns / NS_PER_S, UTC)
+    return {
+        "genai_perf": info.version,
+        "command": info.command,
+        "started": started.isoformat(timespec="milliseconds"),
+        "stop_reason": end.stop_reason if end else "killed",
+        "stable": end.stable if end else None,
+        "windows": [asdict(window) for window in end.windows] if end else [],
+    }
