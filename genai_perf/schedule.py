@@ -4,10 +4,9 @@ A `due_ns` counts from the start of its phase. Slots are numbered over the whole
 goes on in the dataset where the warm-up stopped, and does not meet prompts that the server has cached.
 """
 
-import math
 import random
 from collections.abc import Iterator, Sequence
-from itertools import count, cycle, islice
+from itertools import count, cycle, islice, repeat
 
 from genai_perf.clock import NS_PER_S
 from genai_perf.config.schema import Config
@@ -31,8 +30,7 @@ def arrivals(config: Config, intervals_us: Sequence[int] = ()) -> Iterator[int |
 
 def closed_loop() -> Iterator[None]:
     """As soon as there is a place."""
-    while True:
-        yield None
+    return repeat(None)
 
 
 def constant(rate_per_s: float) -> Iterator[int]:
@@ -63,13 +61,13 @@ def slots(
     phase: Phase,
     *,
     requests: int | None = None,
-    duration_ns: float = math.inf,
+    duration_ns: float | None = None,
 ) -> Iterator[Slot]:
     """Number the arrivals of one phase from `first`; end after so many, or at a due time past the duration.
 
     A closed loop has no due times to end by: there the runner watches the clock.
     """
     for index, due_ns in enumerate(islice(due, requests), first):
-        if due_ns is not None and due_ns >= duration_ns:
+        if duration_ns is not None and due_ns is not None and due_ns >= duration_ns:
             return
         yield Slot(index, due_ns, phase)

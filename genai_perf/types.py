@@ -6,8 +6,8 @@ the journal keeps the `RequestRecord` made of both.
 
 Every `_ns` is an int in nanoseconds on one monotonic clock, relative to the run's origin.
 
-The three that are made for every request are msgspec Structs: they read like dataclasses and are built ten
-times faster.
+Those that are made for every request are msgspec Structs: they read like dataclasses and are built ten times
+faster.
 """
 
 from collections.abc import Mapping
@@ -59,8 +59,7 @@ class Conversation:
     turns: tuple[Turn, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(msgspec.Struct, frozen=True):
     """A place in the schedule."""
 
     index: int

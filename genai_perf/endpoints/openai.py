@@ -76,10 +76,9 @@ def decode_text(exchange: Exchange) -> Decoding:
         return answer
     reads = plain_reads(exchange, answer)
     if looks_like_events(exchange, reads):
-        found = events(reads, complete=exchange.error is None)
-        for start in range(0, len(found.data), EVENTS_PER_STEP):
+        for found in events(reads, complete=exchange.error is None, at_once=EVENTS_PER_STEP):
+            _take_events(found, answer)
             yield
-            _take_events(found, start, answer)
     elif answer.error is None:
         body = parse_whole(exchange, reads, answer)
         if body is not None:
@@ -109,26 +108,22 @@ def parse_whole(exchange: Exchange, reads: Sequence[bytes], answer: Answer) -> B
     return body
 
 
-def _take_events(found: Events, start: int, answer: Answer) -> None:
+def _take_events(found: Events, answer: Answer) -> None:
     """Read the events of one step."""
-    end = start + EVENTS_PER_STEP
-    data, reads, shared = found.data[start:end], found.reads[start:end], found.shared[start:end]
+    data, reads, shared, names = found
     if data[-1] == _DONE:
-        del data[-1], reads[-1], shared[-1]
+        data.pop()
     try:
         # One call for all of them costs a third of one call each.
         bodies = _decode_bodies(b"[" + b",".join(data) + b"]")
         if len(bodies) != len(data):
             raise msgspec.DecodeError("an event held more than one value")
     except (msgspec.DecodeError, UnicodeDecodeError):
-        bodies = [
-            _event_body(event, found.names.get(start + number), answer) for number, event in enumerate(data)
-        ]
-    for position, name in found.names.items():
-        if name == b"error" and start <= position < start + len(bodies):
-            body = bodies[position - start]
-            body.error = body.error or data[position - start].decode(errors="replace")
-    for body, read, is_shared in zip(bodies, reads, shared, strict=True):
+        bodies = [_event_body(event, names.get(position), answer) for position, event in enumerate(data)]
+    for position, name in names.items():
+        if name == b"error" and position < len(bodies) and bodies[position].error is None:
+            bodies[position].error = data[position].decode(errors="replace")
+    for body, read, is_shared in zip(bodies, reads, shared):
         _take_body(body, read, is_shared, answer)
 
 

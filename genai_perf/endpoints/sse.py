@@ -11,17 +11,17 @@ but servers exist that end the body right after the data, and a token the user w
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
+from typing import NamedTuple
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BETWEEN = b"\n\ndata: "
 _FRAME_BYTES = len(_BETWEEN)
+_Found = tuple[list[bytes], list[int], dict[int, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Events:
-    """The events of an answer that have data, as parallel lists: a long answer has thousands."""
+class Events(NamedTuple):
+    """Some events of an answer, in order, as parallel lists: a long answer has thousands."""
 
     data: list[bytes]
     """The `data` lines of each, joined by newlines."""
@@ -33,42 +33,54 @@ class Events:
     """The `event` field, by position, of those that have one."""
 
 
-def parse(reads: Sequence[bytes], *, complete: bool) -> Events:
-    """Every event in order. `complete` says whether the body came to its proper end."""
+def parse(reads: Sequence[bytes], *, complete: bool, at_once: int) -> Iterator[Events]:
+    """Every event that has data, `at_once` at a time.
+
+    `complete` says whether the body came to its proper end.
+    """
     body = b"".join(reads)
-    data, ends, names = _plain_events(body) or _any_events(body, complete)
     read_ends = list(accumulate(map(len, reads)))
-    at = [bisect_left(read_ends, end) for end in ends]
-    shared = [read_ends[read] > end for read, end in zip(at, ends, strict=True)]
-    return Events(data, at, shared, names)
+    for data, ends, names in _plain_events(body, at_once) or _any_events(body, complete, at_once):
+        at = [bisect_left(read_ends, end) for end in ends]
+        shared = [read_ends[read] > end for read, end in zip(at, ends)]
+        yield Events(data, at, shared, names)
 
 
-def _plain_events(body: bytes) -> tuple[list[bytes], list[int], dict[int, bytes]] | None:
-    """(data, end offsets, no names) where every event is one `data: ` line ended by a bare newline.
+def _plain_events(body: bytes, at_once: int) -> Iterator[_Found] | None:
+    """What `_any_events` finds, where every event is one `data: ` line ended by a bare newline.
 
-    That is nearly every event of nearly every server, and needs no loop. None where anything is different.
+    That is nearly every event of nearly every server. None where anything is different.
     """
     if not (body.startswith(b"data: ") and body.endswith(b"\n\n")) or b"\r" in body:
         return None
-    data = body[6:-2].split(_BETWEEN)
-    if body.count(b"\n") != 2 * len(data):
+    lines = body[6:-2].split(_BETWEEN)
+    if body.count(b"\n") != 2 * len(lines):
         return None
-    return data, list(accumulate([len(line) + _FRAME_BYTES for line in data])), {}
+    return _slices(lines, at_once)
 
 
-def _any_events(body: bytes, complete: bool) -> tuple[list[bytes], list[int], dict[int, bytes]]:
-    """The same by the letter of the standard."""
-    data: list[bytes] = []
-    ends: list[int] = []
-    names: dict[int, bytes] = {}
-    for lines, end, terminated in _blocks(body):
-        name, value = _fields(lines)
-        if value is not None and (terminated or complete):
-            if name:
-                names[len(data)] = name
-            data.append(value)
-            ends.append(end)
-    return data, ends, names
+def _slices(lines: list[bytes], at_once: int) -> Iterator[_Found]:
+    end = 0
+    for start in range(0, len(lines), at_once):
+        data = lines[start : start + at_once]
+        ends = [end := end + len(line) + _FRAME_BYTES for line in data]
+        yield data, ends, {}
+
+
+def _any_events(body: bytes, complete: bool, at_once: int) -> Iterator[_Found]:
+    """(data, end offsets, names by position) by the letter of the standard."""
+    found = (
+        (value, end, name)
+        for lines, end, terminated in _blocks(body)
+        for name, value in [_fields(lines)]
+        if value is not None and (terminated or complete)
+    )
+    while some := list(islice(found, at_once)):
+        yield (
+            [value for value, _, _ in some],
+            [end for _, end, _ in some],
+            {position: name for position, (_, _, name) in enumerate(some) if name},
+        )
 
 
 def _blocks(body: bytes) -> Iterator[tuple[list[bytes], int, bool]]:

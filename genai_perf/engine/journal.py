@@ -170,20 +170,38 @@ def _array(type_: pa.DataType, cells: Sequence[Any]) -> pa.Array:
             values = np.minimum(values, _INT32_MAX).astype(np.int32)
         child = pa.Array.from_buffers(type_.value_type, len(values), [None, pa.py_buffer(values)])
         return pa.Array.from_buffers(type_, len(cells), [None, _offsets(cells)], children=[child])
+    if cells.count(cells[0]) == len(cells):  # one model, one URL, no errors, …: most columns of most batches
+        return _constant(type_, cells[0], len(cells))
     validity = None
     if None in cells:
         validity = pa.py_buffer(np.packbits([cell is not None for cell in cells], bitorder="little"))
         cells = [cell or 0 for cell in cells] if type_ != pa.string() else [cell or "" for cell in cells]
     if type_ == pa.string():
-        # A lone surrogate is no character; a server that sends one must not cost the batch.
-        texts = [cell.encode(errors="replace") for cell in cells]
+        texts = [_utf8(cell) for cell in cells]
         buffers = [validity, _offsets(texts), pa.py_buffer(b"".join(texts))]
     else:
         buffers = [validity, pa.py_buffer(np.array(cells, type_.to_pandas_dtype()))]
     return pa.Array.from_buffers(type_, len(cells), buffers)
 
 
+def _constant(type_: pa.DataType, cell: Any, rows: int) -> pa.Array:
+    if cell is None:
+        return pa.nulls(rows, type_)
+    if type_ == pa.string():
+        text = _utf8(cell)
+        offsets = np.arange(rows + 1, dtype=np.int32) * len(text)
+        return pa.Array.from_buffers(type_, rows, [None, pa.py_buffer(offsets), pa.py_buffer(text * rows)])
+    return pa.Array.from_buffers(
+        type_, rows, [None, pa.py_buffer(np.full(rows, cell, type_.to_pandas_dtype()))]
+    )
+
+
+def _utf8(text: str) -> bytes:
+    """A lone surrogate is no character; a server that sends one must not cost the batch."""
+    return text.encode("utf-8", "replace")
+
+
 def _offsets(cells: Sequence[Sized]) -> pa.Buffer:
     offsets = np.zeros(len(cells) + 1, np.int32)
-    np.cumsum(list(map(len, cells)), out=offsets[1:])
+    np.cumsum(np.fromiter(map(len, cells), np.int32, len(cells)), out=offsets[1:])
     return pa.py_buffer(offsets)

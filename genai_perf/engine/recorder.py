@@ -2,7 +2,8 @@
 
 When an answer is complete the next request is sent first; its bytes wait here. They are read in slices of
 `SLICE_NS`, and between two slices the event loop takes whatever has arrived, so reading never delays a send
-or a stamp by more than that.
+or a stamp by more than that. Only a server that answers faster than this program can read makes the backlog
+deep; then reading gets as much time as the loop's other work took, so that memory stays bounded.
 """
 
 import asyncio
@@ -17,6 +18,8 @@ from genai_perf.exceptions import ArtifactError
 from genai_perf.types import Exchange, RequestRecord, Slot
 
 SLICE_NS = 200_000
+DEEP = 64
+"""Exchanges in the backlog from which on it must not grow."""
 FLUSH_S = 0.5
 """A killed run loses at most the records of its last second."""
 
@@ -42,6 +45,7 @@ class Recorder:
         self._decoding: Decoding | None = None
         self._loop = asyncio.get_running_loop()
         self._is_due = False
+        self._left_ns = 0
         self._flush_timer = self._loop.call_later(FLUSH_S, self._flush)
 
     def keep(self, slot: Slot, due_ns: int | None, exchange: Exchange) -> None:
@@ -49,6 +53,7 @@ class Recorder:
         self._backlog.append((slot, due_ns, exchange))
         if not self._is_due:
             self._is_due = True
+            self._left_ns = monotonic_ns()
             self._loop.call_soon(self._slice)
 
     def close(self) -> None:
@@ -63,9 +68,13 @@ class Recorder:
             raise self.failure
 
     def _slice(self) -> None:
-        until_ns = monotonic_ns() + SLICE_NS
-        while self._is_due and monotonic_ns() < until_ns:
+        now_ns = monotonic_ns()
+        budget_ns = SLICE_NS if len(self._backlog) < DEEP else max(SLICE_NS, now_ns - self._left_ns)
+        until_ns = now_ns + budget_ns
+        while self._is_due and now_ns < until_ns:
             self._is_due = self.failure is None and self._step()
+            now_ns = monotonic_ns()
+        self._left_ns = now_ns
         if self._is_due:
             self._loop.call_soon(self._slice)
 

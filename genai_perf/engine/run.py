@@ -122,7 +122,7 @@ class Run:
         self._counts = progress.Counts(started_ns=start_ns)
         self._first_failures = 0
         watch = self._open_windows(start_ns)
-        duration_ns = load.duration_s * NS_PER_S if load.duration_s is not None else math.inf
+        duration_ns = load.duration_s * NS_PER_S if load.duration_s is not None else None
         due = schedule.arrivals(config, self._job.intervals_us)
         slots = schedule.slots(
             due, warmup, Phase.BENCHMARK, requests=config.request_count, duration_ns=duration_ns

@@ -37,12 +37,12 @@ class Runner:
         self._stopping = False
         self._has_leader = False
         self._phase_ns = 0
-        self._until_ns = math.inf
+        self._until_ns: float | None = None
         self._places = math.inf
         self._slots: Iterator[Slot] = iter(())
 
     async def run(
-        self, slots: Iterator[Slot], places: int | None, *, from_ns: int, duration_ns: float = math.inf
+        self, slots: Iterator[Slot], places: int | None, *, from_ns: int, duration_ns: float | None = None
     ) -> None:
         """Send a phase whose due times count from `from_ns`; return when its last answer is there.
 
@@ -51,7 +51,7 @@ class Runner:
         self._slots = slots
         self._places = math.inf if places is None else places
         self._phase_ns = from_ns
-        self._until_ns = from_ns + duration_ns
+        self._until_ns = None if duration_ns is None else from_ns + duration_ns
         async with asyncio.TaskGroup() as group:
             self._lead_with_a_new_worker(group)
 
@@ -80,7 +80,9 @@ class Runner:
             self._workers -= 1
 
     async def _take_slots(self, group: asyncio.TaskGroup) -> None:
-        while not self._stopping and self._timer.now_ns() < self._until_ns:
+        while not self._stopping:
+            if self._until_ns is not None and self._timer.now_ns() >= self._until_ns:
+                return
             slot = next(self._slots, None)
             if slot is None:
                 return
