@@ -20,7 +20,7 @@ from genai_perf.config.schema import Config, LoadConfig, MetricsConfig, OutputCo
 from genai_perf.config.versions import versions
 from genai_perf.endpoints import Endpoint
 from genai_perf.exceptions import ArtifactError, GenAIPerfError, InputError, Interrupted, ServerError
-from genai_perf.types import Phase, Request, RunEnd, RunInfo, Summary, Window
+from genai_perf.types import Request, RunEnd, RunInfo, Summary, Window
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -97,7 +97,7 @@ def summarize(
         bodies = inputs_file.bodies(directory / inputs_file.NAME)
         input_tokens = counter.count(endpoint.prompt_text(body) for body in bodies)
         info = replace(info, tokenizer=counter.info())
-    records = measured(records, end)
+    records = _measured(records, end)
     summary = compute(
         records,
         info,
@@ -304,15 +304,16 @@ def _tokenizer_of(info: RunInfo) -> TokenizerConfig:
     return TokenizerConfig(**info.config["tokenizer"])
 
 
-def measured(records: "pa.Table", end: RunEnd | None) -> "pa.Table":
-    """The records, with those that ended after the last measurement window marked as cool-down."""
+def _measured(records: "pa.Table", end: RunEnd | None) -> "pa.Table":
+    """The records without those that ended after the last measurement window; the journal keeps them."""
     if end is None or not end.windows:
         return records
-    import pyarrow.compute as pc
+    import numpy as np
 
-    is_late = pc.greater(records["end_ns"], end.windows[-1].end_ns)
-    phase = pc.if_else(is_late, str(Phase.COOLDOWN), records["phase"])
-    return records.set_column(records.schema.get_field_index("phase"), "phase", phase)
+    from genai_perf.metrics import arrow
+
+    ends_ns = np.concatenate([arrow.numbers(chunk) for chunk in records["end_ns"].chunks])
+    return arrow.take(records, np.flatnonzero(ends_ns <= end.windows[-1].end_ns))
 
 
 def _publish(result: "Result", directory: Path, output: OutputConfig, *, asked: Config | None = None) -> int:

@@ -23,8 +23,6 @@ class Phase(StrEnum):
 
     WARMUP = "warmup"
     BENCHMARK = "benchmark"
-    COOLDOWN = "cooldown"
-    """Sent while measuring, finished after the last measurement window had closed."""
 
 
 class Stamp(StrEnum):

@@ -6,12 +6,14 @@ so nothing here hands Arrow a Python or numpy value or asks it for one by `to_nu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
+
+    ArrayOrTable = TypeVar("ArrayOrTable", pa.Array, pa.Table)
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -79,8 +81,8 @@ def equals(column: pa.Array, word: str) -> Bools:
     return found
 
 
-def take(column: pa.Array, rows: Ints) -> pa.Array:
-    """These rows of a column."""
+def take(column: ArrayOrTable, rows: Ints) -> ArrayOrTable:
+    """These rows of a column or a table."""
     import pyarrow as pa
 
     return column.take(pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows)]))

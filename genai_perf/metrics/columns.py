@@ -60,6 +60,9 @@ class Columns:
     """How late each content event was read."""
     lateness_ns: Ints
     """How late each planned request was sent, failed ones included; empty in a closed loop."""
+    longest_wait_ns: float | None
+    """How long bytes waited to be read, but for one event in a thousand; no slack here is greater. None where
+    the kernel did not stamp all arrivals."""
     kernel_stamps: int
     """How many of these requests the kernel stamped."""
     events_with_slack: int

@@ -2,7 +2,8 @@
 
 Three things stand between the truth and a figure, and each is in the records:
 
-* an arrival that shared its read with a later one is stamped too late by at most its *slack*;
+* an arrival that shared its read with a later one is stamped too late by at most its *slack*: the time since
+  its socket was last found empty, and, but for one event in a thousand, no longer than bytes wait to be read;
 * a request left some time while the kernel took its bytes, the *send duration*;
 * where this program takes the stamps itself, an arrival is stamped when it was read; where the kernel
   does, the *read lag* only says how busy this program was.
@@ -34,6 +35,7 @@ def exactness(columns: Columns) -> dict[str, Any]:
     return {
         "kernel_stamped_share": columns.kernel_stamps / requests if requests else None,
         "events": events,
+        "longest_wait_ns": columns.longest_wait_ns,
         "events_with_slack_share": columns.events_with_slack / events if events else None,
         "events_sharing_a_read_share": columns.events_sharing_a_read / events if events else None,
         "read_lag": _distribution(columns.lag_ns),

@@ -239,23 +239,38 @@ def test_errors_are_counted_by_kind_with_a_message_of_each() -> None:
 
 
 class TestUncertainty:
+    def test_of_what_shares_a_read_is_no_more_than_bytes_wait_to_be_read(self) -> None:
+        rows = [row(5 * MS, 9 * MS, content_lag_ns=[700, 700], content_slack_ns=[0, 4 * MS])]
+        latency = stats(rows, "request_latency")
+        assert latency.uncertainty is not None
+        assert latency.uncertainty["p99"] == 700
+
+    def test_of_what_this_program_stamped_is_all_its_slack(self) -> None:
+        rows = [row(5 * MS, 9 * MS, stamp="user", content_lag_ns=[0, 0], content_slack_ns=[0, 4 * MS])]
+        latency = stats(rows, "request_latency")
+        assert latency.uncertainty is not None
+        assert latency.uncertainty["p99"] == 4 * MS
+
     def test_of_a_latency_is_its_slack_and_the_send(self) -> None:
-        rows = [row(5 * MS, 9 * MS, sent_ns=10, content_slack_ns=[1000, 2000])]
+        rows = [row(5 * MS, 9 * MS, sent_ns=10, content_lag_ns=[MS, MS], content_slack_ns=[1000, 2000])]
         first, whole = stats(rows, "time_to_first_token"), stats(rows, "request_latency")
         assert first.uncertainty is not None
         assert whole.uncertainty is not None
         assert (first.uncertainty["p99"], whole.uncertainty["avg"]) == (1010, 2010)
 
     def test_of_a_gap_goes_both_ways_and_the_wider_is_told(self) -> None:
-        narrow = stats([row(5 * MS, 9 * MS, content_slack_ns=[1000, 300])], "inter_chunk_latency")
-        itl = stats([row(5 * MS, 9 * MS, content_slack_ns=[1000, 300])], "inter_token_latency")
+        rows = [row(5 * MS, 9 * MS, content_lag_ns=[MS, MS], content_slack_ns=[1000, 300])]
+        narrow = stats(rows, "inter_chunk_latency")
+        itl = stats(rows, "inter_token_latency")
         assert narrow.uncertainty is not None
         assert itl.uncertainty is not None
         assert narrow.uncertainty["p50"] == 1000
         assert itl.uncertainty["p50"] == pytest.approx(1000 / 3)
 
     def test_never_makes_a_duration_negative(self) -> None:
-        gap = stats([row(100, 150, content_slack_ns=[0, 140])], "inter_chunk_latency")
+        gap = stats(
+            [row(100, 150, content_lag_ns=[0, 200], content_slack_ns=[0, 140])], "inter_chunk_latency"
+        )
         assert gap.uncertainty is not None
         assert gap.uncertainty["max"] == 50
 
