@@ -3,8 +3,12 @@
 Rule 1: a read is stamped on the line after it returns, and nothing is decoded here.
 Rule 2: on Linux the kernel says when the last segment of a read arrived (SO_TIMESTAMPNS, wall clock). Two
 clock readings next to the read bring that onto the monotonic clock: `lag` is how late this program was, and
-the bytes arrived at `now - lag`. Elsewhere the stamp is `now` and the exchange says so.
+the bytes arrived at `now - lag`. Elsewhere, and where the kernel has no stamp for a read, it is `now` and the
+exchange says so.
 Rule 3: TLS is done in memory (`ssl.MemoryBIO`), so that rule 2 holds for it as well.
+Rule 4: a stamp is never too early and never before the one before it, whatever the wall clock does.
+Rule 5: a connection that anything odd happened on is closed: bytes nobody asked for, an answer that came
+before its request was sent. The next request must not meet the rest of it.
 """
 
 import asyncio
@@ -13,10 +17,12 @@ import socket
 import ssl
 import struct
 import sys
+from contextlib import suppress
 
 import httptools
 
 from genai_perf.clock import NS_PER_S, monotonic_ns, wall_ns
+from genai_perf.transports.tls import explain
 from genai_perf.types import Exchange, RequestError, Stamp
 
 _READ_BYTES = 65_536
@@ -46,12 +52,14 @@ def enable_kernel_stamps(sock: socket.socket) -> bool:
 class TlsLayer:
     """TLS for bytes that are moved by somebody else."""
 
-    __slots__ = ("_incoming", "_object", "_outgoing")
+    __slots__ = ("_incoming", "_object", "_outgoing", "has_ended")
 
     def __init__(self, context: ssl.SSLContext, server_name: str) -> None:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+        self.has_ended = False
+        """Whether the peer has said that nothing more comes (close_notify)."""
 
     async def handshake(self, sock: socket.socket) -> None:
         """Shake hands over a connected socket. Raises ssl.SSLError, OSError."""
@@ -84,12 +92,20 @@ class TlsLayer:
         try:
             while part := self._object.read(_READ_BYTES):
                 plain.append(part)
-        except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+        except ssl.SSLWantReadError:
             pass
+        except ssl.SSLZeroReturnError:
+            self.has_ended = True
         return b"".join(plain)
 
     def replies(self) -> bytes:
-        """What the protocol itself wants sent (key updates, close)."""
+        """What the protocol itself wants sent (key updates, alerts)."""
+        return self._outgoing.read()
+
+    def farewell(self) -> bytes:
+        """The record that says that nothing more comes from here."""
+        with suppress(ssl.SSLError):
+            self._object.unwrap()
         return self._outgoing.read()
 
 
@@ -97,8 +113,9 @@ class Connection:
     """Sends one request at a time and collects its answer; `is_open` says whether it can take another."""
 
     __slots__ = (
-        "_done", "_exchange", "_headers", "_lag_ns", "_last_read_ns", "_loop", "_now_ns", "_origin_ns",
-        "_parser", "_pending", "_recvmsg", "_send", "_socket", "_stamp", "_tls", "_until_close", "is_open",
+        "_at_ns", "_done", "_empty_ns", "_exchange", "_headers", "_loop", "_now_ns", "_origin_ns", "_parser",
+        "_pending", "_recvmsg", "_send", "_send_error", "_socket", "_stamp", "_tls", "_until_close",
+        "is_open",
     )  # fmt: skip
 
     def __init__(self, sock: socket.socket, tls: TlsLayer | None, origin_ns: int) -> None:
@@ -112,9 +129,14 @@ class Connection:
         self._exchange: Exchange | None = None
         self._done: asyncio.Future[None] | None = None
         self._parser = httptools.HttpResponseParser(self)
-        self._pending = b""
+        self._pending = memoryview(b"")
+        self._send_error: OSError | None = None
         self._headers: dict[str, str] = {}
-        self._now_ns = self._lag_ns = self._last_read_ns = 0
+        self._now_ns = 0
+        self._at_ns = 0
+        """When the bytes of the last read arrived."""
+        self._empty_ns = 0
+        """An instant at which nothing was left to read."""
         self._until_close = False
         self.is_open = True
         self._loop.add_reader(sock.fileno(), self._on_readable)
@@ -128,19 +150,24 @@ class Connection:
         self._headers = exchange.headers
         exchange.stamp = self._stamp
         origin_ns = self._origin_ns
-        exchange.start_ns = monotonic_ns() - origin_ns
+        start_ns = monotonic_ns() - origin_ns
+        exchange.start_ns = exchange.sent_ns = self._at_ns = self._empty_ns = start_ns
         try:
             sent = self._send(wire)
         except BlockingIOError:
             sent = 0
         except OSError as exc:
-            self._fail_with(exc)
+            self._on_send_error(exc)
             return done
-        self._last_read_ns = exchange.sent_ns = monotonic_ns() - origin_ns
+        exchange.sent_ns = monotonic_ns() - origin_ns
         if sent < len(wire):
-            self._pending = wire[sent:]
+            self._pending = memoryview(wire)[sent:]
             self._loop.add_writer(self._socket.fileno(), self._on_writable)
         return done
+
+    def is_silent_since(self, start_ns: int) -> bool:
+        """Whether no byte has come for the request that was started then."""
+        return self._at_ns == start_ns
 
     def fail(self, kind: str, message: str) -> None:
         """End the exchange in flight as failed and close; nothing happens where none is."""
@@ -156,6 +183,9 @@ class Connection:
             self.is_open = False
             self._loop.remove_reader(self._socket.fileno())
             self._loop.remove_writer(self._socket.fileno())
+            if self._tls is not None and not self._pending:
+                with suppress(OSError):
+                    self._send(self._tls.farewell())
             self._socket.close()
 
     # -- what the event loop calls ---------------------------------------------------------------
@@ -166,7 +196,7 @@ class Connection:
         except BlockingIOError:
             return
         except OSError as exc:
-            self._fail_with(exc)
+            self._on_send_error(exc)
             return
         self._pending = self._pending[sent:]
         if not self._pending:
@@ -174,7 +204,19 @@ class Connection:
             if self._exchange is not None:
                 self._exchange.sent_ns = monotonic_ns() - self._origin_ns
 
+    def _on_send_error(self, exc: OSError) -> None:
+        """A peer that takes no more may have said why (413, 401): what it sent is read before the end is."""
+        if not isinstance(exc, ConnectionError):
+            self._fail_with(exc)
+            return
+        self._send_error = exc
+        self._pending = memoryview(b"")
+        self._loop.remove_writer(self._socket.fileno())
+
     def _on_readable(self) -> None:
+        # Before the read, and not after the last one: what came while this program was paused in between
+        # must not count as arrived later than that.
+        before_ns = monotonic_ns() - self._origin_ns
         try:
             data, ancillary, _, _ = self._recvmsg(_READ_BYTES, _ANCILLARY_BYTES)
         except BlockingIOError:
@@ -182,40 +224,64 @@ class Connection:
         except OSError as exc:
             self._fail_with(exc)
             return
-        now_ns = monotonic_ns()
-        lag_ns = 0
-        if ancillary:
-            seconds, nanoseconds = _timespec(ancillary[0][2])
-            lag_ns = wall_ns() - seconds * NS_PER_S - nanoseconds
-            if not 0 <= lag_ns <= _MAX_LAG_NS:
-                lag_ns = 0
-        self._now_ns = now_ns - self._origin_ns
-        self._lag_ns = lag_ns
+        wall = wall_ns()  # in this order: a pause between the two makes the stamp late, not early
+        at_ns = self._now_ns = monotonic_ns() - self._origin_ns
         if not data:
             self._on_eof()
             return
+        if ancillary:
+            seconds, nanoseconds = _timespec(ancillary[0][2])
+            lag_ns = wall - seconds * NS_PER_S - nanoseconds
+            if 0 <= lag_ns <= _MAX_LAG_NS:
+                at_ns -= lag_ns
+        elif self._exchange is not None:
+            self._exchange.stamp = Stamp.USER
+        if at_ns < self._empty_ns:
+            at_ns = self._empty_ns
+        if at_ns > self._at_ns:
+            self._at_ns = at_ns
+        is_drained = len(data) < _READ_BYTES
         try:
             if self._tls is not None:
-                data = self._tls.decrypt(data)
-                if replies := self._tls.replies():
-                    self._send(replies)
+                data = self._take_records(data)
             if data:
-                self._parser.feed_data(data)
+                if self._exchange is None:
+                    self.close()
+                else:
+                    self._parser.feed_data(data)
         except httptools.HttpParserError as exc:
             self.fail("protocol", f"the answer is not HTTP/1.x: {exc}")
         except ssl.SSLError as exc:
-            self.fail("tls", str(exc))
+            self.fail("tls", explain(exc))
         except OSError as exc:
             self._fail_with(exc)
-        self._last_read_ns = self._now_ns
+        else:
+            if self._tls is not None and self._tls.has_ended and self.is_open:
+                self._on_eof()
+        if is_drained:
+            self._empty_ns = before_ns
+
+    def _take_records(self, received: bytes) -> bytes:
+        """Decrypt, and send what TLS itself has to say, behind what is still unsent."""
+        assert self._tls is not None
+        plain = self._tls.decrypt(received)
+        if replies := self._tls.replies():
+            if self._pending:
+                self._pending = memoryview(bytes(self._pending) + replies)
+            else:
+                self._send(replies)
+        return plain
 
     def _on_eof(self) -> None:
         exchange = self._exchange
         if exchange is None:
             self.close()
         elif self._until_close:
+            self._at_ns = self._now_ns
             self.close()
             self._finish(exchange)
+        elif self._send_error is not None:
+            self._fail_with(self._send_error)
         elif exchange.status == 0:
             self.fail("closed", "the server closed the connection without an answer")
         else:
@@ -235,10 +301,15 @@ class Connection:
 
     # -- what the parser calls -------------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        """A message where no answer is due spoils the connection."""
+        if self._exchange is None:
+            self.close()
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep what decoding and framing depend on."""
+        """Keep what decoding and framing depend on; what comes after the body (a trailer) changes neither."""
         name = name.lower()
-        if name in _KEPT_HEADERS:
+        if name in _KEPT_HEADERS and self._exchange is not None and self._exchange.status == 0:
             self._headers[name.decode()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
@@ -247,10 +318,10 @@ class Connection:
         if exchange is None:
             return
         exchange.status = self._parser.get_status_code()
-        exchange.headers_ns = self._now_ns - self._lag_ns
+        exchange.headers_ns = self._at_ns
         headers = self._headers
-        self._until_close = "content-length" not in headers and "chunked" not in headers.get(
-            "transfer-encoding", ""
+        self._until_close = (
+            "content-length" not in headers and "chunked" not in headers.get("transfer-encoding", "").lower()
         )
 
     def on_body(self, data: bytes) -> None:
@@ -261,9 +332,9 @@ class Connection:
             if exchange.read_ns and exchange.read_ns[-1] == now_ns:
                 exchange.data[-1] += data  # several chunks in one read
                 return
-            exchange.at_ns.append(now_ns - self._lag_ns)
+            exchange.at_ns.append(self._at_ns)
             exchange.read_ns.append(now_ns)
-            exchange.after_ns.append(self._last_read_ns)
+            exchange.after_ns.append(self._empty_ns)
             exchange.data.append(data)
 
     def on_message_complete(self) -> None:
@@ -272,19 +343,18 @@ class Connection:
         if exchange is None:
             return
         if 100 <= exchange.status < 200:
-            exchange.status = 0
+            exchange.status = exchange.headers_ns = 0
             exchange.headers.clear()
+            self._until_close = False
             return
-        if not self._parser.should_keep_alive():
+        if self._pending or not self._parser.should_keep_alive():
             self.close()
         self._finish(exchange)
 
     def _finish(self, exchange: Exchange) -> None:
         self._exchange = None
         self._until_close = False
-        exchange.end_ns = (
-            (self._now_ns - self._lag_ns) if exchange.error is None else monotonic_ns() - self._origin_ns
-        )
+        exchange.end_ns = self._at_ns if exchange.error is None else monotonic_ns() - self._origin_ns
         done = self._done
         if done is not None and not done.done():
             done.set_result(None)

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from genai_perf.clock import NS_PER_S, Origin, monotonic_ns
@@ -17,7 +17,7 @@ from genai_perf.config.schema import EndpointConfig
 from genai_perf.exceptions import ServerError
 from genai_perf.transports.address import Address
 from genai_perf.transports.connection import Connection, TlsLayer
-from genai_perf.transports.tls import client_context
+from genai_perf.transports.tls import client_context, explain
 from genai_perf.types import Exchange, Request, RequestError
 
 _NO_REQUEST = Request(-1, b"", "", "")
@@ -48,12 +48,13 @@ class HttpTransport:
         self._pools = [_Pool(address, api_path, headers, self._keeps, tls) for address in addresses]
         self._turns = itertools.cycle(self._pools)
         self._in_flight: dict[Connection, Exchange] = {}
+        self._is_closed = False
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def open(self, connections: int) -> None:
         """Connect before the clock starts; at least once to each URL, to know that it is there."""
         self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
-        await asyncio.gather(*[self._open_first(pool) for pool in self._pools])
+        await _all_or_none([self._open_first(pool) for pool in self._pools])
         if self._keeps:
             gate = asyncio.Semaphore(_OPENING_AT_ONCE)
             more = itertools.islice(self._turns, len(self._pools), max(connections, len(self._pools)))
@@ -69,14 +70,21 @@ class HttpTransport:
                 f"--url {pool.address.shown}: {exchange.error.message}",
                 hint="is the server running there? `--url embedded` starts one",
             )
-        pool.idle.append(connection)
+        self._put_back(pool, connection)
 
     async def _open_another(self, pool: "_Pool", gate: asyncio.Semaphore) -> None:
         """One that cannot be had now is tried again by the request that needs it, and is its failure then."""
         async with gate:
             connection = await self._connect(pool, Exchange(_NO_REQUEST))
         if connection is not None:
+            self._put_back(pool, connection)
+
+    def _put_back(self, pool: "_Pool", connection: Connection) -> None:
+        """Keep a connection for the next request, unless there will be none."""
+        if self._keeps and not self._is_closed:
             pool.idle.append(connection)
+        else:
+            connection.close()
 
     async def send(self, exchange: Exchange) -> None:
         """Send on an idle connection, or a new one."""
@@ -101,16 +109,14 @@ class HttpTransport:
             finally:
                 del self._in_flight[connection]
             if connection.is_open:
-                if self._keeps:
-                    pool.idle.append(connection)
-                else:
-                    connection.close()
-            if not (was_idle and _was_never_seen(exchange)):
+                self._put_back(pool, connection)
+            if not (was_idle and _was_never_seen(exchange, connection)):
                 return
             exchange.error = None
 
     async def close(self) -> None:
         """Close the idle connections; those in use close with their requests."""
+        self._is_closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
         for pool in self._pools:
@@ -148,16 +154,14 @@ class HttpTransport:
                 return Connection(sock, layer, self._origin_ns)
         except TimeoutError:
             exchange.error = RequestError("connect", f"no connection within {self._connect_timeout_s:g} s")
-        except ssl.SSLCertVerificationError as exc:
-            exchange.error = RequestError(
-                "tls",
-                f"the server's certificate is not accepted: {exc.verify_message}; see --tls-ca-file",
-            )
         except ssl.SSLError as exc:
-            exchange.error = RequestError("tls", f"the TLS handshake failed: {exc.reason or exc}")
+            exchange.error = RequestError("tls", explain(exc))
         except OSError as exc:
             exchange.error = RequestError("connect", f"cannot connect: {exc.strerror or exc}")
+        except UnicodeError:
+            exchange.error = RequestError("connect", "cannot connect: this is not the name of a host")
         except asyncio.CancelledError:
+            exchange.end_ns = monotonic_ns() - self._origin_ns
             if sock is not None:
                 sock.close()
             raise
@@ -183,7 +187,8 @@ class _Pool:
         self.address = address
         self.tls = tls if address.tls else None
         self.idle: list[Connection] = []
-        lines = {"Host": address.authority, **headers}
+        has_host = any(name.lower() == "host" for name in headers)
+        lines = {**({} if has_host else {"Host": address.authority}), **headers}
         if not keeps:
             lines["Connection"] = "close"
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
@@ -198,9 +203,24 @@ class _Pool:
         return None
 
 
-def _was_never_seen(exchange: Exchange) -> bool:
-    """Whether the connection broke before any answer began."""
-    return exchange.error is not None and exchange.error.kind in ("closed", "reset") and exchange.status == 0
+def _was_never_seen(exchange: Exchange, connection: Connection) -> bool:
+    """Whether the connection broke before the first byte of an answer."""
+    return (
+        exchange.error is not None
+        and exchange.error.kind in ("closed", "reset")
+        and connection.is_silent_since(exchange.start_ns)
+    )
+
+
+async def _all_or_none(connecting: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Wait for all of them; when one fails, end the others and raise what it raised."""
+    tasks = [asyncio.ensure_future(one) for one in connecting]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _connected_socket(address: Address, exchange: Exchange) -> socket.socket:

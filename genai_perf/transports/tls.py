@@ -1,4 +1,4 @@
-"""The TLS settings of a run."""
+"""The TLS settings of a run, and its errors in words that help."""
 
 import ssl
 
@@ -18,10 +18,46 @@ def client_context(endpoint: EndpointConfig) -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_REQUIRED if endpoint.tls_verify else ssl.CERT_NONE
     if endpoint.tls_cert_file is not None:
         try:
-            context.load_cert_chain(endpoint.tls_cert_file, endpoint.tls_key_file)
+            context.load_cert_chain(endpoint.tls_cert_file, endpoint.tls_key_file, _no_password)
         except (OSError, ssl.SSLError) as exc:
             given = f"--tls-cert-file: {endpoint.tls_cert_file}"
             raise UsageError(
                 f"{given}: {exc}", hint="PEM certificate, and its key there or in --tls-key-file"
             ) from exc
     return context
+
+
+_OF_THE_NAME = (62, 64)
+"""OpenSSL's codes for a certificate of another host name or address."""
+
+_EXPLAINED = (
+    ("CERTIFICATE_REQUIRED", "the server asks for a client certificate; see --tls-cert-file"),
+    ("ALERT_UNKNOWN_CA", "the server does not know who signed our certificate; see --tls-cert-file"),
+    ("ALERT_BAD_CERTIFICATE", "the server does not accept our certificate; see --tls-cert-file"),
+    ("HANDSHAKE_FAILURE", "the server refuses the handshake; it may want a client certificate"),
+    ("WRONG_VERSION_NUMBER", "the server does not speak TLS there; would http:// be right?"),
+    ("RECORD_LAYER_FAILURE", "the server does not speak TLS there; would http:// be right?"),
+    ("PACKET_LENGTH_TOO_LONG", "the server does not speak TLS there; would http:// be right?"),
+    ("HTTP_REQUEST", "the server does not speak TLS there; would http:// be right?"),
+)
+"""Parts of OpenSSL's reasons."""
+
+
+def explain(exc: ssl.SSLError) -> str:
+    """What went wrong with TLS, and which option has to do with it."""
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        advice = "" if exc.verify_code in _OF_THE_NAME else "; see --tls-ca-file"
+        return f"the server's certificate is not accepted: {exc.verify_message.rstrip('.')}{advice}"
+    reason = exc.reason or str(exc)
+    for part, explained in _EXPLAINED:
+        if part in reason:
+            return explained
+    return f"TLS failed: {reason.lower().replace('_', ' ')}"
+
+
+def _no_password() -> bytes:
+    """Stands where OpenSSL would ask the terminal."""
+    raise UsageError(
+        "--tls-cert-file: its private key needs a password",
+        hint="decrypt the key: openssl pkey -in key.pem -out plain.pem",
+    )
