@@ -6,13 +6,11 @@ served in one go. Elsewhere `call_at` takes its place, with the loop's own preci
 """
 
 import asyncio
-import ctypes
-import os
 import sys
 from collections.abc import Callable
 from heapq import heappop, heappush, heapreplace
 
-from genai_perf.clock import NS_PER_S, monotonic_ns
+from genai_perf.clock import NS_PER_S, TimerFd, monotonic_ns
 
 SLICE_NS = 500_000
 """How long one go may take, so that sockets are read while more is due than can be served."""
@@ -100,52 +98,3 @@ class Deadlines:
             self._handle.cancel()
         wait_s = (due_ns - monotonic_ns()) / NS_PER_S
         self._handle = self._loop.call_at(self._loop.time() + wait_s, self._fired)
-
-
-class _TimeSpec(ctypes.Structure):
-    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
-
-
-class _TimerSpec(ctypes.Structure):
-    _fields_ = (("interval", _TimeSpec), ("value", _TimeSpec))
-
-
-class TimerFd:
-    """A Linux timerfd on CLOCK_MONOTONIC; readable once its instant has come.
-
-    Python has its own from 3.13 on: `os.timerfd_create`.
-    """
-
-    _CLOCK_MONOTONIC = 1
-    _TFD_TIMER_ABSTIME = 1
-
-    def __init__(self) -> None:
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        # TFD_NONBLOCK and TFD_CLOEXEC are O_NONBLOCK and O_CLOEXEC by definition
-        self._fd = self._libc.timerfd_create(self._CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
-        if self._fd < 0:
-            raise OSError(ctypes.get_errno(), "timerfd_create")
-        self._spec = _TimerSpec()
-        self._reference = ctypes.byref(self._spec)
-        self._settime = self._libc.timerfd_settime
-
-    def fileno(self) -> int:
-        """For the loop's `add_reader`."""
-        return int(self._fd)
-
-    def set(self, due_ns: int) -> None:
-        """Fire at that instant; at once when it has passed. One that was set before is forgotten."""
-        self._spec.value.seconds, self._spec.value.nanoseconds = divmod(max(1, due_ns), NS_PER_S)
-        if self._settime(self._fd, self._TFD_TIMER_ABSTIME, self._reference, None) < 0:
-            raise OSError(ctypes.get_errno(), "timerfd_settime")
-
-    def clear(self) -> None:
-        """Make it unreadable again."""
-        try:
-            os.read(self._fd, 8)
-        except BlockingIOError:
-            return  # set anew after the loop had seen it fire
-
-    def close(self) -> None:
-        """Give the file descriptor back."""
-        os.close(self._fd)
