@@ -4,14 +4,16 @@ An exchange is read in steps of `EVENTS_PER_STEP` events, because a long answer 
 and the event loop must not be held for that long.
 """
 
+import json
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Annotated, Any
 
 import msgspec
 
 from genai_perf.endpoints import Decoding
-from genai_perf.endpoints.sse import Events
+from genai_perf.endpoints.sse import BOM, Events
 from genai_perf.endpoints.sse import parse as events
 from genai_perf.types import Answer, Exchange, RequestError, Usage
 
@@ -20,6 +22,9 @@ EVENTS_PER_STEP = 128
 
 _SNIPPET = 200
 _DONE = b"[DONE]"
+_UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
+"""What the parsers raise for bytes that are no JSON, or not of the shape that is wanted."""
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None
 
 
 class _Text(msgspec.Struct, gc=False):
@@ -40,16 +45,16 @@ class _Choice(msgspec.Struct, gc=False):
 
 
 class _PromptDetails(msgspec.Struct, gc=False):
-    cached_tokens: int | None = None
+    cached_tokens: _Count = None
 
 
 class _CompletionDetails(msgspec.Struct, gc=False):
-    reasoning_tokens: int | None = None
+    reasoning_tokens: _Count = None
 
 
 class _Usage(msgspec.Struct, gc=False):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: _Count = None
+    completion_tokens: _Count = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 
@@ -60,6 +65,8 @@ class Body(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
     error: Any = None
+    message: Any = None
+    """Of an error that has no object of its own around it, as older vLLM sends it."""
     data: list[msgspec.Raw] | None = None
     """The vectors of an embeddings answer."""
 
@@ -72,7 +79,7 @@ def decode_text(exchange: Exchange) -> Decoding:
     """Read a chat or text completion, streamed or not."""
     answer = Answer()
     answer.error = exchange.error or http_error(exchange)
-    if answer.error is not None and exchange.status >= 400:
+    if answer.error is not None and exchange.status >= 300:
         return answer
     reads = plain_reads(exchange, answer)
     if looks_like_events(exchange, reads):
@@ -83,29 +90,49 @@ def decode_text(exchange: Exchange) -> Decoding:
         body = parse_whole(exchange, reads, answer)
         if body is not None:
             _take_body(body, len(reads) - 1, False, answer)
+    if not (answer.content or answer.reasoning or answer.finish_reason or answer.error):
+        text = b"".join(reads)
+        if b'"choices":[{' not in text.translate(None, b" \t\r\n"):
+            answer.error = RequestError("decode", f"the answer holds no choices: {snippet(text)}")
     return answer
+
+
+def read_body(text: bytes) -> Body:
+    """One JSON object. Raises one of `_UNREADABLE`."""
+    try:
+        return _decode_body(text)
+    except _UNREADABLE:
+        # Python's own parser takes what some servers send and the standard forbids: lone surrogates, NaN.
+        found = json.loads(text)
+        if not isinstance(found, dict):
+            raise
+        body = Body(error=found.get("error"), message=found.get("message"))
+        body.choices = msgspec.convert(found.get("choices"), list[_Choice] | None)
+        with suppress(msgspec.ValidationError):  # counts in an odd shape must not cost the text
+            body.usage = msgspec.convert(found.get("usage"), _Usage | None, strict=False)
+        with suppress(msgspec.ValidationError):
+            body.data = msgspec.convert(found.get("data"), list[Any] | None)
+        return body
 
 
 def parse_whole(exchange: Exchange, reads: Sequence[bytes], answer: Answer) -> Body | None:
     """The one JSON body of an answer that is not a stream; None, and `answer.error` set, when it is none."""
     text = b"".join(reads)
     found = content_type(exchange) or "no content type"
-    if exchange.request.streaming:
-        answer.error = RequestError(
-            "not_streamed", f"asked for a stream, the answer is {found}: {snippet(text)}"
-        )
-        return None
     try:
-        body = _decode_body(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        body = read_body(text)
+    except _UNREADABLE as exc:
+        body = None
         answer.error = RequestError(
             "decode", f"the answer ({found}) is not what this API sends ({exc}): {snippet(text)}"
         )
-        return None
-    if body.error is not None:
+    if body is not None and body.error is not None:
         answer.error = RequestError("server", _error_text(body.error))
-        return None
-    return body
+    elif exchange.request.streaming:
+        answer.error = RequestError(
+            "not_streamed", f"asked for a stream, the answer is {found}: {snippet(text)}"
+        )
+    return body if answer.error is None else None
 
 
 def _take_events(found: Events, answer: Answer) -> None:
@@ -118,25 +145,23 @@ def _take_events(found: Events, answer: Answer) -> None:
         bodies = _decode_bodies(b"[" + b",".join(data) + b"]")
         if len(bodies) != len(data):
             raise msgspec.DecodeError("an event held more than one value")
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         bodies = [_event_body(event, names.get(position), answer) for position, event in enumerate(data)]
     for position, name in names.items():
         if name == b"error" and position < len(bodies) and bodies[position].error is None:
-            bodies[position].error = data[position].decode(errors="replace")
+            bodies[position].error = _told(data[position])
     for body, read, is_shared in zip(bodies, reads, shared):
         _take_body(body, read, is_shared, answer)
 
 
 def _event_body(event: bytes, name: bytes | None, answer: Answer) -> Body:
     """One event by itself, where a step has one that is not JSON."""
-    if event == _DONE:
+    if event.strip() in (b"", _DONE):
         return Body()
     try:
-        return _decode_body(event)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        if name == b"error":
-            return Body(error=event.decode(errors="replace"))
-        if answer.error is None:
+        return read_body(event)
+    except _UNREADABLE as exc:
+        if name != b"error" and answer.error is None:
             answer.error = RequestError("decode", f"an event cannot be read ({exc}): {snippet(event)}")
         return Body()
 
@@ -147,6 +172,8 @@ def _take_body(body: Body, read: int, shared: bool, answer: Answer) -> None:
     if body.usage is not None:
         answer.usage = usage_of(body)
     if not body.choices:
+        if isinstance(body.message, str) and answer.error is None:
+            answer.error = RequestError("server", _error_text(body.message))
         return
     choice = body.choices[0]
     if choice.finish_reason is not None:
@@ -159,15 +186,18 @@ def _take_body(body: Body, read: int, shared: bool, answer: Answer) -> None:
             answer.reasoning.append(reasoning)
             answer.reasoning_reads.append(read)
     if content:
+        if type(content) is not str and not (content := _joined_parts(content)):
+            return
         if shared:
             answer.content_shared.append(len(answer.content))
-        answer.content.append(content if type(content) is str else _joined_parts(content))
+        answer.content.append(content)
         answer.content_reads.append(read)
 
 
 def _joined_parts(parts: str | list[Any]) -> str:
     """The text of a message whose content is a list of parts."""
-    return "".join(part.get("text") or "" for part in parts if isinstance(part, dict))
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def usage_of(body: Body) -> Usage | None:
@@ -189,22 +219,28 @@ def http_error(exchange: Exchange) -> RequestError | None:
     if exchange.status == 0 or 200 <= exchange.status < 300:
         return None
     text = b"".join(plain_reads(exchange, Answer()))
-    try:
-        found = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        found = None
-    message = _error_text(found.get("error", found)) if isinstance(found, dict) else snippet(text)
+    message = _told(text) if text.strip() else "the answer has no text"
     if 300 <= exchange.status < 400:
         message = f"redirected to {exchange.headers.get('location', 'nowhere')}; redirects are not followed"
-    return RequestError(f"http_{exchange.status}", message or "the answer has no text")
+    return RequestError(f"http_{exchange.status}", message)
+
+
+def _told(text: bytes) -> str:
+    """The server's words in an error body or event: of JSON the message, else its beginning."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return snippet(text)
+    return _error_text(found.get("error") or found) if isinstance(found, dict) else snippet(text)
 
 
 def _error_text(error: Any) -> str:
-    if isinstance(error, dict):
-        for key in ("message", "detail", "error", "msg"):
-            if error.get(key):
-                return _error_text(error[key])
-    text = error if isinstance(error, str) else msgspec.json.encode(error).decode()
+    while isinstance(error, dict):
+        inner = next((error[key] for key in ("message", "detail", "error", "msg") if error.get(key)), None)
+        if inner is None:
+            break
+        error = inner
+    text = error if isinstance(error, str) else json.dumps(error, ensure_ascii=False, separators=(",", ":"))
     return text if len(text) <= 2 * _SNIPPET else text[: 2 * _SNIPPET] + "…"
 
 
@@ -213,15 +249,33 @@ def plain_reads(exchange: Exchange, answer: Answer) -> Sequence[bytes]:
     coding = exchange.headers.get("content-encoding", "identity").strip().lower()
     if coding in ("", "identity"):
         return exchange.data
-    if coding not in ("gzip", "x-gzip", "deflate"):
+    if coding not in _WBITS:
         answer.error = RequestError("encoding", f"the body is {coding}-coded; gzip and deflate can be read")
         return []
-    inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress
-    try:
-        return [inflate(data) for data in exchange.data]
-    except zlib.error as exc:
-        answer.error = RequestError("encoding", f"the body is not {coding} ({exc})")
-        return []
+    for wbits in _WBITS[coding]:
+        with suppress(zlib.error):
+            return _inflated(exchange.data, wbits)
+    answer.error = RequestError("encoding", f"the body is not {coding}: {snippet(b''.join(exchange.data))}")
+    return []
+
+
+_EITHER = zlib.MAX_WBITS | 32
+_WBITS = {"gzip": (_EITHER,), "x-gzip": (_EITHER,), "deflate": (_EITHER, -zlib.MAX_WBITS)}
+"""What each coding may be: gzip or zlib by its header; and `deflate` bare, as some servers understand it."""
+_GZIP = b"\x1f\x8b"
+
+
+def _inflated(reads: Sequence[bytes], wbits: int) -> list[bytes]:
+    """What each read brought. Raises zlib.error."""
+    inflater = zlib.decompressobj(wbits)
+    plain = []
+    for data in reads:
+        found = inflater.decompress(data)
+        while inflater.unused_data.startswith(_GZIP):  # another member; anything else there is padding
+            data, inflater = inflater.unused_data, zlib.decompressobj(wbits)
+            found += inflater.decompress(data)
+        plain.append(found)
+    return plain
 
 
 def content_type(exchange: Exchange) -> str:
@@ -233,8 +287,9 @@ def looks_like_events(exchange: Exchange, reads: Sequence[bytes]) -> bool:
     """Whether the body is a stream of events, by its type or, where that is wrong, by its first bytes."""
     if content_type(exchange) == "text/event-stream":
         return True
-    first = next((read for read in reads if read), b"").lstrip()
-    return first.startswith((b"data:", b"event:", b": "))
+    return (
+        b"".join(reads).removeprefix(BOM).lstrip().startswith((b"data:", b"event:", b"id:", b"retry:", b":"))
+    )
 
 
 def snippet(text: bytes) -> str:

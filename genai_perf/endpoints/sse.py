@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, islice
 from typing import NamedTuple
 
+BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BETWEEN = b"\n\ndata: "
 _FRAME_BYTES = len(_BETWEEN)
@@ -54,7 +55,7 @@ def _plain_events(body: bytes, at_once: int) -> Iterator[_Found] | None:
     if not (body.startswith(b"data: ") and body.endswith(b"\n\n")) or b"\r" in body:
         return None
     lines = body[6:-2].split(_BETWEEN)
-    if body.count(b"\n") != 2 * len(lines):
+    if body.count(b"\n") != 2 * len(lines) or b"" in lines:
         return None
     return _slices(lines, at_once)
 
@@ -86,8 +87,8 @@ def _any_events(body: bytes, complete: bool, at_once: int) -> Iterator[_Found]:
 def _blocks(body: bytes) -> Iterator[tuple[list[bytes], int, bool]]:
     """(lines, end offset, whether a blank line ended them); lines end in CRLF, LF or CR."""
     lines: list[bytes] = []
-    start = 0
-    for line_end in _LINE_END.finditer(body):
+    start = len(BOM) if body.startswith(BOM) else 0
+    for line_end in _LINE_END.finditer(body, start):
         if line_end.start() > start:
             lines.append(body[start : line_end.start()])
         elif lines:
@@ -101,13 +102,13 @@ def _blocks(body: bytes) -> Iterator[tuple[list[bytes], int, bool]]:
 
 
 def _fields(lines: list[bytes]) -> tuple[bytes, bytes | None]:
-    """The event's name and data; data is None where there is no `data` line (comments, retry, id)."""
+    """The event's name and data; data is None where there is none (comments, retry, id, empty `data`)."""
     name = b""
     data: list[bytes] = []
     for line in lines:
-        field, _, value = line.removeprefix(b"\xef\xbb\xbf").partition(b":")
+        field, _, value = line.partition(b":")
         if field == b"data":
             data.append(value.removeprefix(b" "))
         elif field == b"event":
             name = value.removeprefix(b" ")
-    return name, b"\n".join(data) if data else None
+    return name, b"\n".join(data) or None

@@ -1,0 +1,171 @@
+"""Server-sent events: the three rules of `sse.py`, and the standard."""
+
+from itertools import accumulate
+
+import pytest
+from exchanges import cut, cuts
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genai_perf.endpoints import sse
+
+BOM = "\ufeff".encode()
+
+
+def parse(*reads, complete=True, at_once=2):
+    """Every event as (data, read, shared, name)."""
+    return [
+        (data, read, shared, found.names.get(position))
+        for found in sse.parse(reads, complete=complete, at_once=at_once)
+        for position, (data, read, shared) in enumerate(
+            zip(found.data, found.reads, found.shared, strict=True)
+        )
+    ]
+
+
+def data_of(*reads, complete=True):
+    return [data for data, _, _, _ in parse(*reads, complete=complete)]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(b"data: a\n\ndata: b\n\n", [b"a", b"b"], id="as nearly every server writes it"),
+        pytest.param(b"data: a\r\n\r\ndata: b\r\n\r\n", [b"a", b"b"], id="CRLF"),
+        pytest.param(b"data: a\r\rdata: b\r\r", [b"a", b"b"], id="CR"),
+        pytest.param(b"data: a\r\n\ndata: b\n\r\ndata: c\r\n\r", [b"a", b"b", b"c"], id="all of them mixed"),
+        pytest.param(b"data:a\n\ndata:b\n\n", [b"a", b"b"], id="no blank after the colon"),
+        pytest.param(b"data:  a\n\n", [b" a"], id="only one blank belongs to the colon"),
+        pytest.param(BOM + b"data: a\n\n", [b"a"], id="a byte order mark"),
+        pytest.param(b"data: a\n\n" + BOM + b"data: b\n\n", [b"a"], id="a byte order mark elsewhere is text"),
+        pytest.param(b": ping\n\ndata: a\n\n: ping\n\n", [b"a"], id="comments between events"),
+        pytest.param(b": ping\ndata: a\n: pong\n\n", [b"a"], id="comments inside an event"),
+        pytest.param(b"id: 7\nevent: x\nretry: 10\ndata: a\n\n", [b"a"], id="the other fields"),
+        pytest.param(b"id: 7\n\nretry: 10\n\nevent: x\n\ndata: a\n\n", [b"a"], id="events without data"),
+        pytest.param(b"event: x\n\ndata: a\n\n", [b"a"], id="a name does not outlive its event"),
+        pytest.param(b"data: a\ndata: b\n\n", [b"a\nb"], id="several data lines"),
+        pytest.param(b"data: a\ndata\ndata: b\n\n", [b"a\n\nb"], id="a data line without a colon"),
+        pytest.param(b"data: a\nnews: b\n\n", [b"a"], id="a field nobody knows"),
+        pytest.param(b"data: a\n data: b\n\n", [b"a"], id="a field's name begins the line"),
+        pytest.param(b"Data: a\n\n", [], id="field names are lower case"),
+        pytest.param(b"data: a\n\n\n\ndata: b\n\n\n", [b"a", b"b"], id="more blank lines than needed"),
+        pytest.param(b"\n\n\ndata: a\n\n", [b"a"], id="blank lines first"),
+        pytest.param(b"data: a\n\ndata: \n\ndata:\n\ndata\n\ndata: b\n\n", [b"a", b"b"], id="empty data"),
+        pytest.param(b"data: a\n\ndata: \n\ndata: b\n\n", [b"a", b"b"], id="empty data among plain events"),
+        pytest.param(b"data: \n\n", [], id="nothing but empty data"),
+        pytest.param(b"data: data: a\n\n", [b"data: a"], id="data that looks like a field"),
+        pytest.param("data: a\u2028b\u0085c\x0bd\x0c\n\n".encode(), ["a\u2028b\u0085c\x0bd\x0c".encode()], id="only CR and LF end lines"),
+        pytest.param(b"", [], id="nothing at all"),
+        pytest.param(b"\n", [], id="a blank line"),
+        pytest.param(b"{}", [], id="no field"),
+    ],
+)  # fmt: skip
+def test_events_are_found_by_the_letter_of_the_standard(body, expected):
+    assert expected == data_of(body)
+    assert expected == data_of(*(body[at : at + 1] for at in range(len(body))))
+
+
+def test_the_event_field_names_the_event_that_has_it_and_no_other():
+    body = b"event: a\ndata: 1\n\ndata: 2\n\nevent:b\ndata: 3\nevent: c\n\nevent: d\n\ndata: 4\n\n"
+    assert [(b"1", b"a"), (b"2", None), (b"3", b"c"), (b"4", None)] == [
+        (data, name) for data, _, _, name in parse(body)
+    ]
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_last_event_without_its_blank_line_counts_when_the_answer_was_complete(line_end, missing):
+    body = b"data: a" + 2 * line_end + b"data: b" + (2 - missing) * line_end
+    assert [b"a", b"b"] == data_of(body, complete=True)
+    assert [b"a"] == data_of(body, complete=False)
+
+
+@pytest.mark.parametrize(
+    ("reads", "expected"),
+    [
+        pytest.param([b"data: a\n\n", b"data: b\n\n"], [(0, False), (1, False)], id="one event a read"),
+        pytest.param([b"data: a\n\ndata: b\n\n"], [(0, True), (0, False)], id="two events in one read"),
+        pytest.param([b"data: a\n\ndata: b\n", b"\n"], [(0, True), (1, False)], id="the blank line came later"),
+        pytest.param([b"data: a\n", b"\ndata: b\n\n"], [(1, True), (1, False)], id="the blank line came with the next"),
+        pytest.param([b"da", b"ta", b": a", b"\n", b"\n"], [(4, False)], id="one event in many reads"),
+        pytest.param([b"data: a\n\n: ping\n\n"], [(0, True)], id="a comment came with it"),
+        pytest.param([b"data: a\n\n", b": ping\n\n", b"data: b\n\n"], [(0, False), (2, False)], id="a comment came between"),
+        pytest.param([b"data: a\r\n\r", b"\ndata: b\r\n\r\n"], [(1, True), (1, False)], id="a line end cut in two"),
+        pytest.param([b"data: a\n\n", b"", b"data: b\n\n"], [(0, False), (2, False)], id="a read without body"),
+        pytest.param([b"data: a\n\ndata: b"], [(0, True), (0, False)], id="the body's end completes the last"),
+    ],
+)  # fmt: skip
+def test_an_event_belongs_to_the_read_that_brought_its_blank_line(reads, expected):
+    assert expected == [(read, shared) for _, read, shared, _ in parse(*reads)]
+
+
+LINE_ENDS = st.sampled_from([b"\n", b"\r\n", b"\r"])
+VALUES = st.text(
+    st.characters(codec="utf-8", exclude_characters="\r\n") | st.sampled_from("\u2028\u0085\ufeff:[]DONE "),
+    min_size=1,
+    max_size=8,
+)
+
+
+@st.composite
+def streams(draw):
+    """(body, the events in it as (data, end offset))."""
+    line_end = draw(LINE_ENDS)
+    plain = draw(st.booleans())
+    body, expected = b"", []
+    for value in draw(st.lists(VALUES, max_size=8)):
+        if not plain:
+            body += draw(st.sampled_from([b"", b": ping", b"id: 1", b"event: message"])) + line_end
+            line_end = draw(LINE_ENDS)
+        text = value.encode()
+        # CR then LF would be one line end
+        body += b"data: " + text + line_end
+        blank = line_end if plain else draw(LINE_ENDS)
+        if body.endswith(b"\r") and blank == b"\n":
+            blank = b"\r\n"
+        body += blank
+        expected.append((text, len(body)))
+        if blank == b"\r":
+            line_end = b"\r\n"  # whatever follows a bare CR must not be a bare LF
+    return body, expected
+
+
+@given(streams(), st.data(), st.integers(1, 5))
+def test_however_the_bytes_are_cut_the_events_are_the_same_and_each_has_the_read_that_ended_it(
+    streamed, data, at_once
+):
+    body, expected = streamed
+    reads = data.draw(cuts(body))
+    ends = list(accumulate(map(len, reads)))
+    seen = parse(*reads, at_once=at_once)
+    assert [text for text, _ in expected] == [text for text, _, _, _ in seen]
+    for (_, end), (_, read, shared, _) in zip(expected, seen, strict=True):
+        assert ends[read] >= end
+        assert read == 0 or ends[read - 1] < end
+        assert shared == (ends[read] > end)
+
+
+@given(streams(), st.integers(0, 200))
+def test_what_a_broken_stream_brought_is_the_beginning_of_what_the_whole_one_would_have(streamed, length):
+    body, expected = streamed
+    whole = [text for text, end in expected if end <= length]
+    torn = data_of(body[:length], complete=False)
+    # A cut between CR and LF ends the event a byte earlier.
+    assert whole == torn[: len(whole)]
+    assert len(torn) - len(whole) <= (body[length - 1 : length + 1] == b"\r\n")
+
+
+@given(st.binary(max_size=60) | st.text("data: \r\n\ufeffevnt", max_size=40).map(str.encode), st.data())
+def test_no_bytes_are_too_strange(body, data):
+    reads = data.draw(cuts(body))
+    assert data_of(body) == data_of(*reads)
+
+
+def test_a_long_answer_comes_in_slices():
+    body = b"".join(b"data: %d\n\n" % number for number in range(1000))
+    for line_end in (b"\n", b"\r\n"):
+        found = list(
+            sse.parse(cut(body.replace(b"\n", line_end), range(0, 20_000, 7)), complete=True, at_once=128)
+        )
+        assert [128] * 7 + [104] == [len(events.data) for events in found]
+        assert [b"%d" % number for number in range(1000)] == [data for some in found for data in some.data]
