@@ -143,7 +143,7 @@ def _prepare(config: Config, endpoint: Endpoint) -> "tuple[Tokenizer | None, lis
     if build.needs_tokenizer(config, endpoint):
         tokenizer = _load_tokenizer(config.tokenizer, config.endpoint.model_names[0])
         if not config.output.quiet:
-            sys.stderr.write(f"tokenizer: {tokenizer.reason}\n")
+            sys.stderr.write(f"tokens are counted by {tokenizer.reason}\n")
     return tokenizer, build.build(config, endpoint, tokenizer)
 
 
