@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -26,7 +27,7 @@ def exchange(
     headers: dict[str, str] | None = None,
     **fields: Any,
 ) -> Exchange:
-    """A finished exchange whose reads came 10 ns apart, each looked at 1 ns after the last look and read 3 ns late."""
+    """A finished exchange whose reads came 10 ns apart, each read 3 ns late and not there 9 ns before."""
     at_ns = [100 + 10 * number for number in range(len(reads))]
     given = {
         "status": status,
@@ -69,7 +70,7 @@ def stream(*values: Any, line_end: bytes = b"\n", done: bool = True) -> bytes:
 def cut(body: bytes, places: Iterable[int]) -> list[bytes]:
     """The body in reads that end at these offsets."""
     offsets = [0, *sorted(place for place in set(places) if 0 < place < len(body)), len(body)]
-    return [body[start:end] for start, end in zip(offsets, offsets[1:], strict=False) if start < end]
+    return [body[start:end] for start, end in pairwise(offsets) if start < end]
 
 
 def cuts(body: bytes) -> st.SearchStrategy[list[bytes]]:

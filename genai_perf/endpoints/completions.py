@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from genai_perf.endpoints import Endpoint
-from genai_perf.endpoints.openai import decode_text
+from genai_perf.endpoints.openai import decode_text, joined
 from genai_perf.types import Turn
 
 
@@ -18,7 +18,7 @@ def build(turn: Turn, model: str, streaming: bool) -> dict[str, Any]:
 
 def prompt_text(body: Mapping[str, Any]) -> str:
     """The prompts, joined by blanks."""
-    return " ".join(body["prompt"])
+    return joined(body["prompt"])
 
 
 ENDPOINT = Endpoint(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from genai_perf.endpoints import Decoding, Endpoint
-from genai_perf.endpoints.openai import http_error, parse_whole, plain_reads, usage_of
+from genai_perf.endpoints.openai import http_error, joined, parse_whole, plain_reads, usage_of
 from genai_perf.types import Answer, Exchange, RequestError, Turn
 
 
@@ -15,7 +15,7 @@ def build(turn: Turn, model: str, streaming: bool) -> dict[str, Any]:  # noqa: A
 
 def prompt_text(body: Mapping[str, Any]) -> str:
     """The texts, joined by blanks."""
-    return " ".join(body["input"])
+    return joined(body["input"])
 
 
 def decode(exchange: Exchange) -> Decoding:

@@ -200,6 +200,11 @@ def _joined_parts(parts: str | list[Any]) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
+def joined(texts: str | Sequence[str]) -> str:
+    """The texts of a body, joined by blanks; a single one may stand without a list."""
+    return texts if isinstance(texts, str) else " ".join(texts)
+
+
 def usage_of(body: Body) -> Usage | None:
     """The server's own token counts."""
     usage = body.usage

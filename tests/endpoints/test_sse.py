@@ -1,3 +1,4 @@
+# ruff: noqa: E501  one case, one line
 """Server-sent events: the three rules of `sse.py`, and the standard."""
 
 from itertools import accumulate
