@@ -1,0 +1,211 @@
+"""When requests are due: each arrival process by its definition, and how phases number their slots."""
+
+import math
+import statistics
+from fractions import Fraction
+from itertools import count, islice, pairwise, repeat
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genai_perf import schedule
+from genai_perf.config.schema import Config, InputConfig, LoadConfig
+from genai_perf.types import Phase, Slot
+
+S = 1_000_000_000
+RATES = st.floats(0.001, 1e6) | st.integers(1, 1_000_000).map(float)
+
+
+def first(number, arrivals):
+    return list(islice(arrivals, number))
+
+
+def gaps(due):
+    return [after - before for before, after in pairwise(due)]
+
+
+# -- constant ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rate_per_s", "expected"),
+    [
+        (1, [0, 1 * S, 2 * S, 3 * S]),
+        (4, [0, 250_000_000, 500_000_000, 750_000_000]),
+        (3, [0, 333_333_333, 666_666_667, S]),
+        (0.5, [0, 2 * S, 4 * S, 6 * S]),
+        (1e9, [0, 1, 2, 3]),
+    ],
+)
+def test_constant_arrivals_are_a_period_apart_and_the_first_is_at_once(rate_per_s, expected):
+    assert expected == first(4, schedule.constant(rate_per_s))
+
+
+def assert_exact(due, rate_per_s):
+    """To the rounding of each: half a nanosecond, and what a float of that size can tell."""
+    for number, due_ns in list(enumerate(due))[:: 1 + len(due) // 1_000]:
+        exact = number * S / Fraction(rate_per_s)
+        assert abs(due_ns - exact) <= Fraction(1, 2) + exact / 2**51
+
+
+@given(RATES)
+def test_constant_arrivals_lie_on_the_grid_of_their_rate(rate_per_s):
+    due = first(100, schedule.constant(rate_per_s))
+    assert_exact(due, rate_per_s)
+    assert max(gaps(due)) - min(gaps(due)) <= 1
+
+
+@pytest.mark.parametrize("rate_per_s", [3, 7.7, 99_999.9])
+def test_constant_arrivals_do_not_drift_however_many_there_are(rate_per_s):
+    assert_exact(first(200_000, schedule.constant(rate_per_s)), rate_per_s)
+
+
+# -- poisson ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate_per_s", [0.1, 50, 2_000, 100_000])
+def test_poisson_gaps_have_the_mean_and_the_spread_of_an_exponential(rate_per_s):
+    number = 40_000
+    due = [0, *first(number, schedule.poisson(rate_per_s, Random(0)))]
+    in_periods = [gap * rate_per_s / S for gap in gaps(due)]
+    # five standard errors each: sqrt(1/n) for the mean, sqrt(8/n) for the variance
+    assert abs(statistics.mean(in_periods) - 1) < 5 / math.sqrt(number)
+    assert abs(statistics.variance(in_periods) - 1) < 5 * math.sqrt(8 / number)
+    # the share of gaps that are longer than t periods is exp(-t)
+    for longer_than in (0.1, 0.5, 1, 2, 4):
+        share = sum(gap > longer_than for gap in in_periods) / number
+        expected = math.exp(-longer_than)
+        assert abs(share - expected) < 5 * math.sqrt(expected * (1 - expected) / number)
+
+
+def test_poisson_arrivals_in_equal_spans_are_as_spread_as_they_are_many():
+    due = first(40_000, schedule.poisson(100, Random(1)))
+    spans = due[-1] // S
+    counts = [0] * spans
+    for due_ns in due:
+        if due_ns < spans * S:
+            counts[due_ns // S] += 1
+    assert abs(statistics.variance(counts) / statistics.mean(counts) - 1) < 5 * math.sqrt(2 / spans)
+
+
+def test_a_gap_says_nothing_about_the_next():
+    due = first(40_000, schedule.poisson(100, Random(2)))
+    assert abs(statistics.correlation(gaps(due)[:-1], gaps(due)[1:])) < 5 / math.sqrt(40_000)
+
+
+# -- intervals --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("gaps_us", "expected"),
+    [
+        ([5], [5_000, 10_000, 15_000, 20_000, 25_000]),
+        ([1, 2], [1_000, 3_000, 4_000, 6_000, 7_000]),
+        ([0, 0, 7], [0, 0, 7_000, 7_000, 7_000]),
+    ],
+)
+def test_intervals_begin_with_their_first_gap_and_repeat(gaps_us, expected):
+    assert expected == first(5, schedule.intervals(gaps_us))
+
+
+@given(st.lists(st.integers(0, 10**7), min_size=1, max_size=20))
+def test_intervals_keep_their_mean_rate_over_any_number_of_rounds(gaps_us):
+    due = first(3 * len(gaps_us), schedule.intervals(gaps_us))
+    assert [round_ * sum(gaps_us) * 1_000 for round_ in (1, 2, 3)] == due[len(gaps_us) - 1 :: len(gaps_us)]
+
+
+# -- all of them ------------------------------------------------------------------------------------
+
+
+def config(seed=0, **load):
+    return Config(input=InputConfig(random_seed=seed), load=LoadConfig(**load))
+
+
+OPEN = st.one_of(
+    RATES.map(lambda rate: {"request_rate": rate}),
+    RATES.map(lambda rate: {"request_rate": rate, "request_distribution": "poisson"}),
+    st.just({"request_intervals": "gaps.txt"}),
+)
+
+
+@given(OPEN, st.lists(st.integers(0, 1000), min_size=1).filter(any), st.integers())
+def test_due_times_never_decrease_and_come_again_with_the_same_seed(load, intervals_us, seed):
+    one, two = (first(300, schedule.arrivals(config(seed, **load), intervals_us)) for _ in range(2))
+    assert one == two
+    assert all(type(due_ns) is int for due_ns in one)
+    assert min(gaps(one), default=0) >= 0
+    assert one[0] >= 0
+
+
+def test_another_seed_gives_other_poisson_arrivals_and_the_same_constant_ones():
+    for distribution, are_equal in (("poisson", False), ("constant", True)):
+        load = {"request_rate": 10.0, "request_distribution": distribution}
+        one, two = (first(10, schedule.arrivals(config(seed, **load))) for seed in (0, 1))
+        assert are_equal == (one == two)
+
+
+def test_the_arrivals_of_a_seed_are_the_same_on_every_machine():
+    load = {"request_rate": 10.0, "request_distribution": "poisson"}
+    expected = [49_038_396, 188_196_443, 515_642_145, 650_701_057]
+    assert expected == first(4, schedule.arrivals(config(0, **load)))
+
+
+def test_a_closed_loop_has_no_due_times():
+    assert [None] * 5 == first(5, schedule.arrivals(config(concurrency=3)))
+
+
+def test_intervals_come_before_a_rate():
+    assert [2_000] == first(1, schedule.arrivals(config(request_intervals="gaps.txt"), [2]))
+
+
+# -- slots ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("due", "limits", "expected"),
+    [
+        pytest.param(repeat(None), {"requests": 3}, [None, None, None], id="a closed loop by count"),
+        pytest.param(count(0, 10), {"requests": 3}, [0, 10, 20], id="by count"),
+        pytest.param(count(0, 10), {"duration_ns": 30}, [0, 10, 20], id="the end itself is no longer in"),
+        pytest.param(count(0, 10), {"duration_ns": 30.5}, [0, 10, 20, 30], id="just before the end is in"),
+        pytest.param(
+            count(0, 10), {"requests": 2, "duration_ns": 30}, [0, 10], id="whichever is first: count"
+        ),
+        pytest.param(
+            count(0, 10), {"requests": 9, "duration_ns": 15}, [0, 10], id="whichever is first: time"
+        ),
+        pytest.param(count(0, 10), {"requests": 0}, [], id="none"),
+        pytest.param(count(40, 10), {"duration_ns": 30}, [], id="the first is due too late"),
+        pytest.param(iter([5, 7]), {}, [5, 7], id="a list that ends"),
+    ],
+)
+def test_a_phase_ends_by_count_or_by_due_time(due, limits, expected):
+    assert expected == [slot.due_ns for slot in schedule.slots(due, 0, Phase.BENCHMARK, **limits)]
+
+
+def test_a_closed_loop_goes_on_past_its_duration_because_the_runner_watches_the_clock():
+    assert 100 == len(first(100, schedule.slots(repeat(None), 0, Phase.BENCHMARK, duration_ns=1)))
+
+
+@given(st.integers(0, 50), st.integers(0, 50))
+def test_the_benchmark_numbers_on_after_the_warm_up(warmup, requests):
+    before = list(schedule.slots(count(0, 10), 0, Phase.WARMUP, requests=warmup))
+    after = list(schedule.slots(count(0, 10), warmup, Phase.BENCHMARK, requests=requests))
+    assert [Slot(index, 10 * index, Phase.WARMUP) for index in range(warmup)] == before
+    assert [Slot(warmup + index, 10 * index, Phase.BENCHMARK) for index in range(requests)] == after
+
+
+def test_slots_are_made_as_they_are_wanted():
+    slots = schedule.slots(schedule.constant(1e6), 0, Phase.BENCHMARK)
+    assert [0, 1, 2] == [slot.index for slot in first(3, slots)]
+
+
+@given(RATES, st.floats(0.001, 100))
+def test_a_constant_rate_fills_its_duration(rate_per_s, duration_s):
+    duration_s = min(duration_s, 2_000 / rate_per_s)
+    slots = list(
+        schedule.slots(schedule.constant(rate_per_s), 0, Phase.BENCHMARK, duration_ns=duration_s * S)
+    )
+    assert abs(len(slots) - rate_per_s * duration_s) <= 1 + 1e-6 * len(slots)
