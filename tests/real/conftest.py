@@ -10,8 +10,20 @@ import tiny_llama
 from llama_server import LlamaServer, running
 from real_run import RealRun, profile
 
-PACKAGES = ("xllamacpp", "gguf")
+HERE = Path(__file__).parent
+MISSING = [name for name in ("xllamacpp", "gguf") if importlib.util.find_spec(name) is None]
+REASON = f"{' and '.join(MISSING)} not installed; `make setup-real` does it"
 LOG_TAIL = 4000
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is in here as `real`; without the runtime it is skipped, but in CI it fails (see `model`)."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.real)
+            if MISSING and not os.environ.get("CI"):
+                item.add_marker(pytest.mark.skip(reason=REASON))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -28,13 +40,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model's file, its tokenizer beside it. Without the runtime: skipped, and failing in CI."""
-    missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
-    if missing:
-        reason = f"{' and '.join(missing)} not installed; `make setup-real` does it"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    """The model's file, its tokenizer beside it."""
+    if MISSING:
+        pytest.fail(REASON)
     return tiny_llama.make(tmp_path_factory.mktemp("model"))
 
 

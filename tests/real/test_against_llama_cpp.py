@@ -17,8 +17,6 @@ from llama_server import SLOT_CONTEXT, SLOTS, LlamaServer
 from real_run import FILES, REPORTS, RealRun, figures_again, genai_perf, most_in_flight
 from tiny_llama import TEMPLATE_TOKENS
 
-pytestmark = pytest.mark.real
-
 Measure = Callable[..., RealRun]
 
 ISL, OSL, REQUESTS = 100, 24, 40
