@@ -19,6 +19,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -157,10 +158,8 @@ class Peer:
     def close_notify(self) -> None:
         """Say in TLS that nothing more comes, and leave the connection open below it."""
         assert self._tls is not None
-        try:
+        with suppress(ssl.SSLWantReadError):
             self._tls.unwrap()
-        except ssl.SSLWantReadError:
-            pass
         self.socket.sendall(self._outgoing.read())
 
     # -- the end ---------------------------------------------------------------------------------
@@ -193,6 +192,8 @@ class Server:
         """Every request read so far, in order of arrival."""
         self.peers: list[Peer] = []
         """Every connection accepted so far."""
+        self.port = 0
+        """The one the system chose; 0 for a unix socket."""
         self.steps = threading.Semaphore(0)
         self._script = script
         self._listen = listen
@@ -209,12 +210,6 @@ class Server:
         host = f"[{self._listen}]" if ":" in self._listen else self._listen
         return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
 
-    @property
-    def port(self) -> int:
-        """The one the system chose."""
-        port: int = self._socket.getsockname()[1]
-        return port
-
     def step(self) -> None:
         """Let one script that waits go on."""
         self.steps.release()
@@ -227,6 +222,8 @@ class Server:
         if self._receive_buffer is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
         self._socket.bind(self._listen if family == socket.AF_UNIX else (self._listen, 0))
+        if family != socket.AF_UNIX:
+            self.port = self._socket.getsockname()[1]
         self._socket.listen(128)
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
         self._acceptor.start()
@@ -268,7 +265,7 @@ class Server:
             self._script(peer)
         except OSError:
             pass  # the client went away, or did not like our certificate
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: BLE001  raised again in the test's own thread
             self._failures.append(exc)
         finally:
             peer.close()

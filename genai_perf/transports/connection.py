@@ -13,6 +13,7 @@ before its request was sent. The next request must not meet the rest of it.
 
 import asyncio
 import errno
+import os
 import socket
 import ssl
 import struct
@@ -251,6 +252,8 @@ class Connection:
                     self._parser.feed_data(data)
         except httptools.HttpParserError as exc:
             self.fail("protocol", f"the answer is not HTTP/1.x: {exc}")
+        except httptools.HttpParserUpgrade:
+            self.fail("protocol", "the server switched to another protocol, which nobody asked for")
         except ssl.SSLError as exc:
             self.fail("tls", explain(exc))
         except OSError as exc:
@@ -260,6 +263,21 @@ class Connection:
                 self._on_eof()
         if is_drained:
             self._empty_ns = before_ns
+        if self.is_open and (code := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
+            self._on_reset_behind_data(code)
+
+    def _on_reset_behind_data(self, code: int) -> None:
+        """Read what is left of a connection that the peer has reset, and its end.
+
+        Where a reset arrives in the same round of the loop as bytes do, libuv calls once for both and never
+        again (POLLERR ends its watch, and uvloop goes along). The request would hang until its timeout.
+        """
+        self._send_error = OSError(code, os.strerror(code))
+        self._until_close = False  # a body that goes on to the end of the connection does not end like this
+        read_ns = -1
+        while self.is_open and read_ns != self._now_ns:
+            read_ns = self._now_ns
+            self._on_readable()
 
     def _take_records(self, received: bytes) -> bytes:
         """Decrypt, and send what TLS itself has to say, behind what is still unsent."""

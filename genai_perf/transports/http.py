@@ -7,6 +7,7 @@ server promises keep-alive after a stream and then closes.)
 
 import asyncio
 import itertools
+import os
 import socket
 import ssl
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
@@ -157,7 +158,10 @@ class HttpTransport:
         except ssl.SSLError as exc:
             exchange.error = RequestError("tls", explain(exc))
         except OSError as exc:
-            exchange.error = RequestError("connect", f"cannot connect: {exc.strerror or exc}")
+            # The loop has words of its own for what the system refuses; a resolver's errors count below zero.
+            is_systems = exc.errno is not None and exc.errno > 0
+            reason = os.strerror(exc.errno) if is_systems else exc.strerror or exc
+            exchange.error = RequestError("connect", f"cannot connect: {reason}")
         except UnicodeError:
             exchange.error = RequestError("connect", "cannot connect: this is not the name of a host")
         except asyncio.CancelledError:

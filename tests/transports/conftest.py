@@ -3,7 +3,6 @@
 import asyncio
 import gc
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 
 import pytest
 import uvloop

@@ -10,7 +10,6 @@ from wire import ask, assert_in_order, body_of, in_flight, native, until
 
 from genai_perf import endpoints
 from genai_perf.endpoints import decode_whole
-from genai_perf.types import Exchange
 
 BODY = b'{"choices": [{"message": {"content": "one two"}}]}'
 PIECES = [BODY[:10], BODY[10:11], BODY[11:]]

@@ -1,8 +1,9 @@
 """How the tests drive a transport."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 from genai_perf.clock import Origin
@@ -21,13 +22,18 @@ async def native(
     *urls: str, connections: int = 1, headers: Mapping[str, str] | None = None, **settings: Any
 ) -> AsyncIterator[HttpTransport]:
     """The native transport, opened; `settings` are fields of EndpointConfig."""
-    addresses = [Address.of(url) for url in urls]
-    transport = HttpTransport(addresses, PATH, headers or {}, EndpointConfig(**settings), Origin.now())
+    transport = unopened(*urls, headers=headers, **settings)
     try:
         await transport.open(connections)
         yield transport
     finally:
         await transport.close()
+
+
+def unopened(*urls: str, headers: Mapping[str, str] | None = None, **settings: Any) -> HttpTransport:
+    """The native transport, for the test to open and to close."""
+    addresses = [Address.of(url) for url in urls]
+    return HttpTransport(addresses, PATH, headers or {}, EndpointConfig(**settings), Origin.now())
 
 
 @asynccontextmanager
@@ -79,8 +85,33 @@ async def in_flight(
 async def until(holds: Callable[[], bool]) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(PATIENCE_S):
-        while not holds():
+        while not holds():  # noqa: ASYNC110  what is waited for fills lists, and sets no event
             await asyncio.sleep(0.001)
+
+
+def unused_port() -> int:
+    """A port where nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@contextmanager
+def silent_server() -> Iterator[str]:
+    """The address of a server that takes no connection and refuses none: its queue is full."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        while True:
+            sock = stack.enter_context(socket.socket())
+            sock.settimeout(0.2)
+            try:
+                sock.connect(listener.getsockname())
+            except TimeoutError:
+                break
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def body_of(exchange: Exchange) -> bytes:
