@@ -50,6 +50,17 @@ def enable_kernel_stamps(sock: socket.socket) -> bool:
     return sock.family != socket.AF_UNIX  # a unix socket takes the option and stamps nothing
 
 
+def stamping_socket() -> socket.socket:
+    """While it is open, the kernel stamps everything it receives, and a new connection's first bytes with it.
+
+    The kernel turns stamping on some time after the first socket asks for it, and off after the last has
+    closed: a run that opens a connection for each request would have its first answer unstamped now and then.
+    """
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    enable_kernel_stamps(sock)
+    return sock
+
+
 class TlsLayer:
     """TLS for bytes that are moved by somebody else."""
 
@@ -210,9 +221,9 @@ class Connection:
         if not isinstance(exc, ConnectionError):
             self._fail_with(exc)
             return
-        self._send_error = exc
         self._pending = memoryview(b"")
         self._loop.remove_writer(self._socket.fileno())
+        self._read_to_the_end(exc)
 
     def _on_readable(self) -> None:
         # Before the read, and not after the last one: what came while this program was paused in between
@@ -264,20 +275,22 @@ class Connection:
         if is_drained:
             self._empty_ns = before_ns
         if self.is_open and (code := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
-            self._on_reset_behind_data(code)
+            self._read_to_the_end(OSError(code, os.strerror(code)))
 
-    def _on_reset_behind_data(self, code: int) -> None:
+    def _read_to_the_end(self, exc: OSError) -> None:
         """Read what is left of a connection that the peer has reset, and its end.
 
         Where a reset arrives in the same round of the loop as bytes do, libuv calls once for both and never
         again (POLLERR ends its watch, and uvloop goes along). The request would hang until its timeout.
         """
-        self._send_error = OSError(code, os.strerror(code))
+        self._send_error = exc
         self._until_close = False  # a body that goes on to the end of the connection does not end like this
         read_ns = -1
         while self.is_open and read_ns != self._now_ns:
             read_ns = self._now_ns
             self._on_readable()
+        if self.is_open:
+            self._fail_with(self._send_error)
 
     def _take_records(self, received: bytes) -> bytes:
         """Decrypt, and send what TLS itself has to say, behind what is still unsent."""

@@ -17,7 +17,7 @@ from genai_perf.clock import NS_PER_S, Origin, monotonic_ns
 from genai_perf.config.schema import EndpointConfig
 from genai_perf.exceptions import ServerError
 from genai_perf.transports.address import Address
-from genai_perf.transports.connection import Connection, TlsLayer
+from genai_perf.transports.connection import Connection, TlsLayer, stamping_socket
 from genai_perf.transports.tls import client_context, explain
 from genai_perf.types import Exchange, Request, RequestError
 
@@ -50,10 +50,12 @@ class HttpTransport:
         self._turns = itertools.cycle(self._pools)
         self._in_flight: dict[Connection, Exchange] = {}
         self._is_closed = False
+        self._stamping: socket.socket | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def open(self, connections: int) -> None:
         """Connect before the clock starts; at least once to each URL, to know that it is there."""
+        self._stamping = stamping_socket()
         self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
         await _all_or_none([self._open_first(pool) for pool in self._pools])
         if self._keeps:
@@ -118,6 +120,8 @@ class HttpTransport:
     async def close(self) -> None:
         """Close the idle connections; those in use close with their requests."""
         self._is_closed = True
+        if self._stamping is not None:
+            self._stamping.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
         for pool in self._pools:
@@ -159,8 +163,8 @@ class HttpTransport:
             exchange.error = RequestError("tls", explain(exc))
         except OSError as exc:
             # The loop has words of its own for what the system refuses; a resolver's errors count below zero.
-            is_systems = exc.errno is not None and exc.errno > 0
-            reason = os.strerror(exc.errno) if is_systems else exc.strerror or exc
+            code = exc.errno or 0
+            reason = os.strerror(code) if code > 0 else exc.strerror or exc
             exchange.error = RequestError("connect", f"cannot connect: {reason}")
         except UnicodeError:
             exchange.error = RequestError("connect", "cannot connect: this is not the name of a host")
