@@ -241,12 +241,14 @@ class RunEnd:
     """How the run ended; written beside the journal when it does, absent when it was killed."""
 
     stop_reason: str
-    """request_count, duration, stable, max_trials, error_rate, interrupted, aborted, schedule."""
+    """request_count, duration, stable, max_trials, error_rate, interrupted."""
     stable: bool | None = None
     """Whether the windows met the stability rule; None when none was asked for."""
     windows: tuple[Window, ...] = ()
     recorded_ns: int = 0
     """When the last record was on disk; later than the last answer by what the backlog took to read."""
+    unsent: int = 0
+    """Arrivals that were due within the duration, but waited for a place until it was over."""
 
 
 @dataclass(frozen=True, slots=True)

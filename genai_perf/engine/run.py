@@ -104,6 +104,7 @@ class Run:
             stable=windows.stable if windows else None,
             windows=tuple(windows.closed) if windows else (),
             recorded_ns=self._timer.now_ns(),
+            unsent=self._runner.unsent,
         )
 
     async def _send(self) -> None:

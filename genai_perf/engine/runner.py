@@ -4,7 +4,7 @@ Rule 1: a worker takes a slot, waits until it is due, sends, and takes the next 
 Rule 2: at most one worker, the leader, waits for a due time. When it sends, the lead passes to another: a new
 worker while there are places, else the first that comes back.
 Rule 3: a slot is never dropped and its due time never moved. One that waits for a place is sent late, and its
-record says so.
+record says so. Only the end of a duration leaves out those that still wait for one, and counts them.
 
 With due times this is an open loop (with a cap, if places are limited); without, every slot is due at once
 and the same rules keep all places busy: a closed loop.
@@ -28,6 +28,8 @@ class Runner:
     def __init__(self, requests: Sequence[Request], transport: Transport, timer: Timer, keep: Keep) -> None:
         self.in_flight = 0
         self.sent = 0
+        self.unsent = 0
+        """Slots that were due before a duration was over, and still waited for a place then."""
         self._requests = requests
         self._transport = transport
         self._timer = timer
@@ -46,14 +48,19 @@ class Runner:
     ) -> None:
         """Send a phase whose due times count from `from_ns`; return when its last answer is there.
 
-        No slot is taken any more after `duration_ns`.
+        No slot is taken any more after `duration_ns`. (Without a limit on places none waits for one, and the
+        slots end by their due times.)
         """
         self._slots = slots
         self._places = math.inf if places is None else places
         self._phase_ns = from_ns
-        self._until_ns = None if duration_ns is None else from_ns + duration_ns
+        self._until_ns = None if duration_ns is None or places is None else from_ns + duration_ns
         async with asyncio.TaskGroup() as group:
             self._lead_with_a_new_worker(group)
+        if self._until_ns is not None and not self._stopping:
+            left = next(slots, None)
+            if left is not None and left.due_ns is not None:
+                self.unsent = 1 + sum(1 for _ in slots)
 
     def stop(self) -> None:
         """Take no more slots; what is in flight is awaited."""

@@ -37,6 +37,11 @@ def notes(
         yield _ENDINGS[end.stop_reason]
     if end is not None and end.stable is False:
         yield f"The load never became stable in {len(end.windows)} measurement windows."
+    if end is not None and end.unsent:
+        yield (
+            f"{end.unsent:,} arrivals found no place before the time was over and were never sent: "
+            "the server did not keep up with the rate at that --max-concurrency."
+        )
     if columns.failed:
         yield (
             f"{columns.failed:,} of {everything:,} requests failed ({columns.failed / everything:.1%}) "

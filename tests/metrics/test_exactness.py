@@ -84,6 +84,7 @@ BUILTIN = {"name": "builtin", "kind": "builtin", "reason": "no tokenizer named '
         ([row(5)], {"end": None}, "did not end by itself"),
         ([row(5)], {"end": RunEnd("interrupted")}, "was interrupted"),
         ([row(5)], {"end": RunEnd("max_trials", False, (WINDOW,) * 3)}, "stable in 3 measurement windows"),
+        ([row(5)], {"end": RunEnd("duration", unsent=1234)}, "1,234 arrivals found no place"),
         ([row(5), failed()], {}, "1 of 2 requests failed (50.0%)"),
         ([row(5), row()], {}, "1 of 2 requests brought no visible text"),
         ([row(5), row(reasoning_ns=[1], reasoning_chars=[1])], {}, "1 of those answers were reasoning alone"),
