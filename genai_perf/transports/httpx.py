@@ -2,7 +2,9 @@
 
 Stamps are taken by this program when httpx hands the bytes over, so they are as late as the loop is busy, and
 the records say so. httpx opens connections as it needs them; what that took is told by its trace and kept
-out of the latencies.
+out of the latencies. As with the native transport, it is no failed request when a connection that was kept
+turns out to be dead before the answer begins: the request is sent again, all its stamps taken anew. (Not in
+HTTP/2, where others share the connection, so that it was not just idle.)
 """
 
 import asyncio
@@ -36,6 +38,7 @@ class HttpxTransport:
     ) -> None:
         self._origin_ns = origin.monotonic_ns
         self._timeout_s = endpoint.request_timeout_s
+        self._shares_connections = endpoint.http2
         self._headers = dict(headers)
         if endpoint.connection_reuse == "never":
             self._headers["Connection"] = "close"
@@ -61,6 +64,12 @@ class HttpxTransport:
         address, url, client = next(self._turns)
         exchange.url = address.shown
         exchange.stamp = Stamp.USER
+        while not await self._is_answered(url, client, exchange):
+            exchange.error = None
+
+    async def _is_answered(self, url: str, client: httpx.AsyncClient, exchange: Exchange) -> bool:
+        """Send once; False when an old connection broke before the answer began."""
+        trace = _Trace(exchange, self._now_ns)
         exchange.start_ns = exchange.sent_ns = self._now_ns()
         try:
             async with (
@@ -70,7 +79,7 @@ class HttpxTransport:
                     url,
                     content=exchange.request.body,
                     headers=self._headers,
-                    extensions={"trace": _Trace(exchange, self._now_ns)},
+                    extensions={"trace": trace},
                 ) as response,
             ):
                 exchange.status = response.status_code
@@ -91,6 +100,9 @@ class HttpxTransport:
             exchange.error = _translate(exc)
         finally:
             exchange.end_ns = self._now_ns()
+        is_broken = exchange.error is not None and exchange.error.kind in ("closed", "reset")
+        was_idle = not (trace.has_connected or self._shares_connections)
+        return not (is_broken and was_idle and exchange.status == 0)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -108,6 +120,8 @@ class _Trace:
         self._exchange = exchange
         self._now_ns = now_ns
         self._since_ns = 0
+        self.has_connected = False
+        """Whether the request had a connection of its own opened."""
 
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:  # noqa: ARG002  httpcore's signature
         """`event` is like `connection.connect_tcp.started`."""
@@ -119,6 +133,7 @@ class _Trace:
                 exchange.start_ns = exchange.sent_ns = now_ns
         elif when == "complete":
             if what in ("connect_tcp", "connect_unix_socket"):
+                self.has_connected = True
                 exchange.connect_ns = now_ns - self._since_ns
             elif what == "start_tls":
                 exchange.tls_ns = now_ns - self._since_ns
