@@ -39,7 +39,7 @@ class Generation:
     ended: Callable[["Generation", Ending, int], None]
     """(this, how, the present instant)."""
     cut_at: int = -1
-    """The step that sends half of its bytes and is the last; -1 for none."""
+    """The step that sends a quarter of its bytes, too few for a whole token, and is the last; -1 for none."""
     random: Random | None = None
     """Source of its jitter."""
 
@@ -106,7 +106,8 @@ class Decoder:
             self.latest_ns = late_ns
         data = generation.frame(generation.done)
         if generation.done == generation.cut_at:
-            generation.write(data[: len(data) // 2])
+            # The last frame of a stream holds what ends it as well: half of that can be a whole token.
+            generation.write(data[: len(data) // 4 or 1])
             self._end(generation, Ending.CUT, now_ns)
             return None
         if data:

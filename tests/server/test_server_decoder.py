@@ -116,7 +116,7 @@ def test_who_goes_away_gives_the_place_to_the_next() -> None:
     assert going.ending is None
 
 
-def test_an_answer_that_is_cut_ends_with_half_of_a_token_and_frees_its_place() -> None:
+def test_an_answer_that_is_cut_ends_with_a_part_of_a_token_and_frees_its_place() -> None:
     time = VirtualTime()
     decoder = Decoder(LatencyModel(1000, 0, 100, 0), 1, time.at)
     cut, following = Sent(tokens=5, cut_at=2), Sent(tokens=1)
