@@ -101,12 +101,9 @@ class TlsLayer:
         """What the records complete so far say; raises ssl.SSLError. Empty where none is complete."""
         self._incoming.write(received)
         plain: list[bytes] = []
-        try:
+        with suppress(ssl.SSLWantReadError):
             while part := self._object.read(_READ_BYTES):
                 plain.append(part)
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLZeroReturnError:
             self.has_ended = True
         return b"".join(plain)
 
