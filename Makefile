@@ -61,15 +61,16 @@ $(BIN)/python:
 	$(PYTHON) is " + sys.version.split()[0] + "; name another with make PYTHON=...")'
 	@$(PYTHON) -c 'import ensurepip' || { \
 		echo "error: $(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # Bytecode is written when a module is first used: compiling all of it would take as long as the rest.
 $(VENV)/.installed: $(BIN)/python requirements-dev.lock pyproject.toml
-	@echo "Installing into $(VENV), about a minute the first time"
-	$(PIP) install --no-compile --require-hashes --requirement requirements-dev.lock
-	$(PIP) install --no-deps --no-build-isolation --editable .
+	@echo "Installing into $(VENV): about a minute the first time"
+	@$(PIP) install --no-compile --require-hashes --requirement requirements-dev.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.installed-real: $(VENV)/.installed requirements-real.lock
-	$(PIP) install --no-compile --require-hashes --requirement requirements-real.lock
+	@echo "Installing the real server"
+	@$(PIP) install --no-compile --require-hashes --requirement requirements-real.lock
 	@touch $@
