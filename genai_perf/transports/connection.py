@@ -12,7 +12,6 @@ before its request was sent. The next request must not meet the rest of it.
 """
 
 import asyncio
-import errno
 import os
 import socket
 import ssl
@@ -83,7 +82,7 @@ class TlsLayer:
                 await loop.sock_sendall(sock, self._outgoing.read())
                 received = await loop.sock_recv(sock, _READ_BYTES)
                 if not received:
-                    raise ConnectionResetError(errno.ECONNRESET, "closed during the TLS handshake") from None
+                    raise ConnectionResetError("closed by the server during the TLS handshake") from None
                 self._incoming.write(received)
             except ssl.SSLError:
                 await loop.sock_sendall(sock, self._outgoing.read())  # the alert that says why
@@ -124,7 +123,7 @@ class Connection:
     __slots__ = (
         "_at_ns", "_done", "_empty_ns", "_exchange", "_headers", "_loop", "_now_ns", "_origin_ns", "_parser",
         "_pending", "_recvmsg", "_send", "_send_error", "_socket", "_stamp", "_tls", "_until_close",
-        "is_open",
+        "is_open", "is_silent",
     )  # fmt: skip
 
     def __init__(self, sock: socket.socket, tls: TlsLayer | None, origin_ns: int) -> None:
@@ -148,6 +147,8 @@ class Connection:
         """An instant at which nothing was left to read."""
         self._until_close = False
         self.is_open = True
+        self.is_silent = True
+        """Whether no byte of an answer has come since the last start."""
         self._loop.add_reader(sock.fileno(), self._on_readable)
 
     def start(self, wire: bytes, exchange: Exchange) -> asyncio.Future[None]:
@@ -158,6 +159,7 @@ class Connection:
         self._done = done = self._loop.create_future()
         self._headers = exchange.headers
         exchange.stamp = self._stamp
+        self.is_silent = True
         origin_ns = self._origin_ns
         start_ns = monotonic_ns() - origin_ns
         exchange.start_ns = exchange.sent_ns = self._at_ns = self._empty_ns = start_ns
@@ -173,10 +175,6 @@ class Connection:
             self._pending = memoryview(wire)[sent:]
             self._loop.add_writer(self._socket.fileno(), self._on_writable)
         return done
-
-    def is_silent_since(self, start_ns: int) -> bool:
-        """Whether no byte has come for the request that was started then."""
-        return self._at_ns == start_ns
 
     def fail(self, kind: str, message: str) -> None:
         """End the exchange in flight as failed and close; nothing happens where none is."""
@@ -331,6 +329,7 @@ class Connection:
 
     def on_message_begin(self) -> None:
         """A message where no answer is due spoils the connection."""
+        self.is_silent = False
         if self._exchange is None:
             self.close()
 

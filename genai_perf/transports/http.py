@@ -216,7 +216,7 @@ def _was_never_seen(exchange: Exchange, connection: Connection) -> bool:
     return (
         exchange.error is not None
         and exchange.error.kind in ("closed", "reset")
-        and connection.is_silent_since(exchange.start_ns)
+        and connection.is_silent
     )
 
 
