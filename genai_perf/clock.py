@@ -37,6 +37,30 @@ class Origin:
         return monotonic_ns() - self.monotonic_ns
 
 
+class WallOffset:
+    """How far the wall clock is ahead of the monotonic one: what brings the kernel's stamps onto the latter.
+
+    Both clocks are slewed alike, so the difference stays the same until somebody sets the wall clock;
+    `refresh` now and then is enough, and no read needs a second clock.
+    """
+
+    __slots__ = ("ns",)
+
+    _TRIES = 5
+
+    def __init__(self) -> None:
+        self.ns = 0
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Measure it anew: the wall clock between two readings of the monotonic one, at their closest."""
+        readings = []
+        for _ in range(self._TRIES):
+            before_ns, now_ns, after_ns = monotonic_ns(), wall_ns(), monotonic_ns()
+            readings.append((after_ns - before_ns, now_ns - (before_ns + after_ns) // 2))
+        self.ns = min(readings)[1]
+
+
 class TimerFd:
     """A Linux timerfd on CLOCK_MONOTONIC: a descriptor that is readable once its instant has come.
 

@@ -1,10 +1,9 @@
 """One HTTP/1.1 connection on a non-blocking socket of our own.
 
 Rule 1: a read is stamped on the line after it returns, and nothing is decoded here.
-Rule 2: on Linux the kernel says when the last segment of a read arrived (SO_TIMESTAMPNS, wall clock). Two
-clock readings next to the read bring that onto the monotonic clock: `lag` is how late this program was, and
-the bytes arrived at `now - lag`. Elsewhere, and where the kernel has no stamp for a read, it is `now` and the
-exchange says so.
+Rule 2: on Linux the kernel says when the last segment of a read arrived (SO_TIMESTAMPNS, wall clock), and
+`WallOffset` brings that onto the monotonic clock. Elsewhere, and where the kernel has none for a read, the
+stamp is when the read returned, and the exchange says so.
 Rule 3: TLS is done in memory (`ssl.MemoryBIO`), so that rule 2 holds for it as well.
 Rule 4: a stamp is never too early and never before the one before it, whatever the wall clock does.
 Rule 5: a connection that anything odd happened on is closed: bytes nobody asked for, an answer that came
@@ -18,10 +17,11 @@ import ssl
 import struct
 import sys
 from contextlib import suppress
+from typing import Any
 
 import httptools
 
-from genai_perf.clock import NS_PER_S, monotonic_ns, wall_ns
+from genai_perf.clock import NS_PER_MS, NS_PER_S, WallOffset, monotonic_ns
 from genai_perf.transports.tls import explain
 from genai_perf.types import Exchange, RequestError, Stamp
 
@@ -29,8 +29,6 @@ _READ_BYTES = 65_536
 _ANCILLARY_BYTES = 64
 _SO_TIMESTAMPNS = 35
 """Linux; the socket module does not name it before Python 3.14."""
-_MAX_LAG_NS = 60 * NS_PER_S
-"""A lag beyond this, or below zero, is a step of the wall clock and no lag."""
 _timespec = struct.Struct("@qq").unpack
 
 _KEPT_HEADERS = frozenset(
@@ -121,22 +119,28 @@ class Connection:
     """Sends one request at a time and collects its answer; `is_open` says whether it can take another."""
 
     __slots__ = (
-        "_at_ns", "_done", "_empty_ns", "_exchange", "_headers", "_loop", "_now_ns", "_origin_ns", "_parser",
-        "_pending", "_recvmsg", "_send", "_send_error", "_socket", "_stamp", "_tls", "_until_close",
-        "is_open", "is_silent",
+        "_at_ns", "_chunks", "_done", "_empty_ns", "_exchange", "_headers", "_loop", "_now_ns", "_origin_ns",
+        "_parser", "_pending", "_recvmsg", "_send", "_send_error", "_socket", "_stamp", "_tls",
+        "_until_close", "_wall_offset", "is_open", "is_silent", "on_body",
     )  # fmt: skip
 
-    def __init__(self, sock: socket.socket, tls: TlsLayer | None, origin_ns: int) -> None:
+    def __init__(
+        self, sock: socket.socket, tls: TlsLayer | None, origin_ns: int, wall_offset: WallOffset
+    ) -> None:
         self._socket = sock
         self._recvmsg = sock.recvmsg
         self._send = sock.send
         self._tls = tls
         self._origin_ns = origin_ns
+        self._wall_offset = wall_offset
         self._stamp = Stamp.KERNEL if enable_kernel_stamps(sock) else Stamp.USER
         self._loop = asyncio.get_running_loop()
         self._exchange: Exchange | None = None
         self._done: asyncio.Future[None] | None = None
-        self._parser = httptools.HttpResponseParser(self)
+        self._chunks: list[bytes] = []
+        self.on_body = self._chunks.append
+        """What the parser calls with body bytes, without transfer coding."""
+        self._parser: Any = httptools.HttpResponseParser(self)
         self._pending = memoryview(b"")
         self._send_error: OSError | None = None
         self._headers: dict[str, str] = {}
@@ -194,6 +198,7 @@ class Connection:
                 with suppress(OSError):
                     self._send(self._tls.farewell())
             self._socket.close()
+            self._parser = None  # it holds this connection's callbacks: a cycle that nobody would collect
 
     # -- what the event loop calls ---------------------------------------------------------------
 
@@ -221,9 +226,6 @@ class Connection:
         self._read_to_the_end(exc)
 
     def _on_readable(self) -> None:
-        # Before the read, and not after the last one: what came while this program was paused in between
-        # must not count as arrived later than that.
-        before_ns = monotonic_ns() - self._origin_ns
         try:
             data, ancillary, _, _ = self._recvmsg(_READ_BYTES, _ANCILLARY_BYTES)
         except BlockingIOError:
@@ -231,23 +233,46 @@ class Connection:
         except OSError as exc:
             self._fail_with(exc)
             return
-        wall = wall_ns()  # in this order: a pause between the two makes the stamp late, not early
-        at_ns = self._now_ns = monotonic_ns() - self._origin_ns
+        at_ns = now_ns = self._now_ns = monotonic_ns() - self._origin_ns
         if not data:
             self._on_eof()
             return
+        exchange = self._exchange
         if ancillary:
             seconds, nanoseconds = _timespec(ancillary[0][2])
-            lag_ns = wall - seconds * NS_PER_S - nanoseconds
-            if 0 <= lag_ns <= _MAX_LAG_NS:
-                at_ns -= lag_ns
-        elif self._exchange is not None:
-            self._exchange.stamp = Stamp.USER
-        if at_ns < self._empty_ns:
-            at_ns = self._empty_ns
+            at_ns = seconds * NS_PER_S + nanoseconds - self._wall_offset.ns - self._origin_ns
+            if not self._empty_ns <= at_ns <= now_ns:
+                at_ns = self._plausible_ns(at_ns)
+        elif exchange is not None:
+            exchange.stamp = Stamp.USER
         if at_ns > self._at_ns:
             self._at_ns = at_ns
         is_drained = len(data) < _READ_BYTES
+        self._parse(data)
+        if self._chunks:
+            self._collect()
+        if is_drained:
+            self._empty_ns = now_ns
+
+    def _collect(self) -> None:
+        """Give the exchange what the parser found in this read; nobody gets what lies behind its answer."""
+        exchange, chunks = self._exchange, self._chunks
+        if exchange is not None:
+            exchange.at_ns.append(self._at_ns)
+            exchange.read_ns.append(self._now_ns)
+            exchange.after_ns.append(self._empty_ns)
+            exchange.data.append(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        chunks.clear()
+
+    def _plausible_ns(self, at_ns: int) -> int:
+        """A stamp between the last look at the socket and now.
+
+        A little before the last look: the bytes came between that read and its clock reading. A lot: somebody
+        has set the wall clock, and until the offset is measured anew our own stamp is the better one.
+        """
+        return self._empty_ns if 0 < self._empty_ns - at_ns < NS_PER_MS else self._now_ns
+
+    def _parse(self, data: bytes) -> None:
         try:
             if self._tls is not None:
                 data = self._take_records(data)
@@ -267,17 +292,19 @@ class Connection:
         else:
             if self._tls is not None and self._tls.has_ended and self.is_open:
                 self._on_eof()
-        if is_drained:
-            self._empty_ns = before_ns
+
+    def notice_reset(self) -> None:
+        """End a request whose connection the peer has reset without the event loop telling so.
+
+        Where a reset arrives in the same round of the loop as bytes do, libuv calls once for both and never
+        again (POLLERR ends its watch, and uvloop goes along). To ask after each read would cost a system
+        call a token, so the transport asks now and then.
+        """
         if self.is_open and (code := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
             self._read_to_the_end(OSError(code, os.strerror(code)))
 
     def _read_to_the_end(self, exc: OSError) -> None:
-        """Read what is left of a connection that the peer has reset, and its end.
-
-        Where a reset arrives in the same round of the loop as bytes do, libuv calls once for both and never
-        again (POLLERR ends its watch, and uvloop goes along). The request would hang until its timeout.
-        """
+        """Read what is left of a connection that the peer has reset, and its end."""
         self._send_error = exc
         self._until_close = False  # a body that goes on to the end of the connection does not end like this
         read_ns = -1
@@ -351,19 +378,6 @@ class Connection:
             "content-length" not in headers and "chunked" not in headers.get("transfer-encoding", "").lower()
         )
 
-    def on_body(self, data: bytes) -> None:
-        """Body bytes, without transfer coding."""
-        exchange = self._exchange
-        if exchange is not None:
-            now_ns = self._now_ns
-            if exchange.read_ns and exchange.read_ns[-1] == now_ns:
-                exchange.data[-1] += data  # several chunks in one read
-                return
-            exchange.at_ns.append(self._at_ns)
-            exchange.read_ns.append(now_ns)
-            exchange.after_ns.append(self._empty_ns)
-            exchange.data.append(data)
-
     def on_message_complete(self) -> None:
         """The answer is whole."""
         exchange = self._exchange
@@ -379,6 +393,8 @@ class Connection:
         self._finish(exchange)
 
     def _finish(self, exchange: Exchange) -> None:
+        if self._chunks:
+            self._collect()
         self._exchange = None
         self._until_close = False
         exchange.end_ns = self._at_ns if exchange.error is None else monotonic_ns() - self._origin_ns

@@ -13,7 +13,7 @@ import ssl
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
-from genai_perf.clock import NS_PER_S, Origin, monotonic_ns
+from genai_perf.clock import NS_PER_S, Origin, WallOffset, monotonic_ns
 from genai_perf.config.schema import EndpointConfig
 from genai_perf.exceptions import ServerError
 from genai_perf.transports.address import Address
@@ -42,6 +42,7 @@ class HttpTransport:
         origin: Origin,
     ) -> None:
         self._origin_ns = origin.monotonic_ns
+        self._wall_offset = WallOffset()
         self._timeout_ns = int(endpoint.request_timeout_s * NS_PER_S)
         self._connect_timeout_s = endpoint.connect_timeout_s
         self._keeps = endpoint.connection_reuse == "pooled"
@@ -130,9 +131,11 @@ class HttpTransport:
 
     def _sweep(self) -> None:
         """End what has run out of time. A timer for each request would cost more than all the rest of it."""
+        self._wall_offset.refresh()
         now_ns = monotonic_ns() - self._origin_ns
         for connection, exchange in list(self._in_flight.items()):
-            if now_ns - exchange.start_ns > self._timeout_ns:
+            connection.notice_reset()
+            if connection.is_open and now_ns - exchange.start_ns > self._timeout_ns:
                 last_ns = (
                     exchange.read_ns[-1] if exchange.read_ns else exchange.headers_ns or exchange.start_ns
                 )
@@ -156,7 +159,7 @@ class HttpTransport:
                     layer = TlsLayer(pool.tls, pool.address.url.host)
                     await layer.handshake(sock)
                     exchange.tls_ns = monotonic_ns() - before_ns
-                return Connection(sock, layer, self._origin_ns)
+                return Connection(sock, layer, self._origin_ns, self._wall_offset)
         except TimeoutError:
             exchange.error = RequestError("connect", f"no connection within {self._connect_timeout_s:g} s")
         except ssl.SSLError as exc:

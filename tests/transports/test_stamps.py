@@ -174,9 +174,8 @@ async def test_a_step_of_the_wall_clock_moves_no_stamp_out_of_order(
                 server.step()
                 await until(lambda: len(exchange.data) == 1)
                 step_ns = int(step_s * 1e9)
-                monkeypatch.setattr(
-                    "genai_perf.transports.connection.wall_ns", lambda: time.time_ns() + step_ns
-                )
+                monkeypatch.setattr("genai_perf.clock.wall_ns", lambda: time.time_ns() + step_ns)
+                transport._wall_offset.refresh()
                 for number in (2, 3):
                     server.step()
                     await until(lambda number=number: len(exchange.data) == number)
