@@ -23,7 +23,10 @@ ROWS_PER_BATCH = 512
 TOKENS_PER_BATCH = 4096
 """A batch is written when it holds this much, which takes about a millisecond; and at least each second."""
 
+_ELSEWHERE = "--artifact-dir names another place"
+_WHOLE_UNTIL_HERE = "what was written before is whole; `genai-perf report` reads it"
 _INFO_KEY = b"genai_perf"
+_END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 _INT32_MAX = 2**31 - 1
 
 _LIST_64, _LIST_32 = pa.list_(pa.int64()), pa.list_(pa.int32())
@@ -81,12 +84,17 @@ class Journal:
         self.path = path
         self._rows: list[RequestRecord] = []
         self._tokens = 0
+        self._is_broken = False
         schema = SCHEMA.with_metadata({_INFO_KEY: json.dumps(asdict(info))})
         try:
             self._file = path.open("wb", buffering=0)
-            self._writer = pa.ipc.new_stream(self._file, schema)
         except OSError as exc:
-            raise ArtifactError(f"{path}: cannot be written: {exc.strerror or exc}") from exc
+            raise self._refused(exc, _ELSEWHERE) from exc
+        try:
+            self._write(schema.serialize())
+        except ArtifactError as exc:
+            self._file.close()
+            raise ArtifactError(exc.message, hint=_ELSEWHERE) from exc
 
     def append(self, record: RequestRecord) -> None:
         """Keep a record; it is on disk when its batch is full or `flush` is called."""
@@ -97,27 +105,31 @@ class Journal:
 
     def flush(self) -> None:
         """Write what is kept, as one batch."""
-        if not self._rows:
-            return
-        batch = to_batch(self._rows)
-        self._rows, self._tokens = [], 0
-        try:
-            self._writer.write_batch(batch)
-        except OSError as exc:
-            raise ArtifactError(
-                f"{self.path}: cannot be written: {exc.strerror or exc}",
-                hint="the records until here are whole; `genai-perf report` reads them",
-            ) from exc
+        if self._rows:
+            batch = to_batch(self._rows)
+            self._rows, self._tokens = [], 0
+            self._write(batch.serialize())
 
     def close(self) -> None:
-        """Write the rest and the end of the stream."""
+        """Write the rest and the end of the stream; after a failure, only give the file back."""
         try:
-            self.flush()
-            self._writer.close()
-        except OSError as exc:
-            raise ArtifactError(f"{self.path}: cannot be written: {exc.strerror or exc}") from exc
+            if not self._is_broken:
+                self.flush()
+                self._write(_END_OF_STREAM)
         finally:
             self._file.close()
+
+    def _write(self, message: pa.Buffer | bytes) -> None:
+        left = memoryview(message)
+        try:
+            while left:  # a disk that is nearly full takes a part
+                left = left[self._file.write(left) :]
+        except OSError as exc:
+            self._is_broken = True
+            raise self._refused(exc, _WHOLE_UNTIL_HERE) from exc
+
+    def _refused(self, exc: OSError, hint: str) -> ArtifactError:
+        return ArtifactError(f"{self.path}: cannot be written: {exc.strerror or exc}", hint=hint)
 
 
 def to_batch(records: Iterable[RequestRecord]) -> pa.RecordBatch:
@@ -141,14 +153,14 @@ def read(path: Path) -> tuple[RunInfo, pa.Table]:
         with pa.OSFile(str(path)) as file:
             reader = pa.ipc.open_stream(file)
             info = RunInfo(**json.loads((reader.schema.metadata or {})[_INFO_KEY]))
-            batches = list(_whole_batches(reader))
+            table = pa.Table.from_batches(_whole_batches(reader), SCHEMA)
     except FileNotFoundError as exc:
         raise ArtifactError(
             f"{path}: no such file", hint="give the directory that a run has written"
         ) from exc
-    except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as exc:
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as exc:
         raise ArtifactError(f"{path}: not a journal of this program: {exc}") from exc
-    return info, pa.Table.from_batches(batches, SCHEMA)
+    return info, table
 
 
 def _whole_batches(reader: pa.RecordBatchStreamReader) -> Iterable[pa.RecordBatch]:
