@@ -155,6 +155,22 @@ class Peer:
                 self.socket.sendall(self._outgoing.read())
                 return
 
+    def how_it_ends(self) -> str:
+        """Wait for the end of what the client sends: `close_notify`, `closed` or `reset`."""
+        assert self._tls is not None
+        while True:
+            try:
+                if not self._tls.read(1024):
+                    return "close_notify"
+            except ssl.SSLWantReadError:
+                try:
+                    received = self.socket.recv(65_536)
+                except ConnectionResetError:
+                    return "reset"
+                if not received:
+                    return "closed"
+                self._incoming.write(received)
+
     def close_notify(self) -> None:
         """Say in TLS that nothing more comes, and leave the connection open below it."""
         assert self._tls is not None
