@@ -72,9 +72,10 @@ def _on_tokens(columns: Columns, info: RunInfo, settings: MetricsConfig) -> Iter
             "answers had; the tokenizer counted those."
         )
     if info.tokenizer.get("kind") == "builtin" and not _asked_for_builtin(info):
-        reason = f" ({info.tokenizer['reason']})" if info.tokenizer.get("reason") else ""
+        why = info.tokenizer.get("reason", "").removeprefix("the built-in tokenizer: ")
+        reason = f" ({why})" if why else ""
         yield (
-            f"Tokens are counted by the embedded tokenizer, not by the model's own{reason}: "
+            f"Tokens are counted by the built-in tokenizer, not by the model's own{reason}: "
             "take token figures as approximate."
         )
 

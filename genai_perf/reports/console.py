@@ -32,7 +32,7 @@ _COUNTED_BY = {
     "local": "local files",
     "cache": "from the local cache",
     "hub": "from the hub",
-    "builtin": "the embedded tokenizer",
+    "builtin": "the built-in tokenizer",
 }
 
 

@@ -91,7 +91,7 @@ BUILTIN = {"name": "builtin", "kind": "builtin", "reason": "no tokenizer named '
         ([row(5)], {}, "rough below 100 requests; this run has 1"),
         ([row(5)], {"run": info(streaming=False)}, "not streamed"),
         ([row(5)], {}, "Every answer came in one piece"),
-        ([row(5)], {"run": info(tokenizer=BUILTIN)}, "embedded tokenizer, not by the model's own (no tok"),
+        ([row(5)], {"run": info(tokenizer=BUILTIN)}, "built-in tokenizer, not by the model's own (no tok"),
         (
             [row(5)],
             {"settings": MetricsConfig(use_server_token_count=True)},
