@@ -92,5 +92,5 @@ def _loaded(entry: "EntryPoint") -> Endpoint:
     return found
 
 
-_HELPERS = {"sse", "openai"}
+_HELPERS = {"frames", "openai", "sse"}
 """Files here that several endpoints share and that are no endpoint themselves."""

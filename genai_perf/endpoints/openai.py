@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import msgspec
 
 from genai_perf.endpoints import Decoding
+from genai_perf.endpoints.frames import find_run
 from genai_perf.endpoints.sse import BOM, Events
 from genai_perf.endpoints.sse import parse as events
 from genai_perf.types import Answer, Exchange, RequestError, Usage
@@ -20,6 +21,8 @@ from genai_perf.types import Answer, Exchange, RequestError, Usage
 EVENTS_PER_STEP = 128
 """About 0.1 ms of work."""
 
+_WORTH_A_RUN = 16
+"""Events from which on it pays to look whether they are alike."""
 _SNIPPET = 200
 _DONE = b"[DONE]"
 _UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
@@ -138,7 +141,35 @@ def parse_whole(exchange: Exchange, reads: Sequence[bytes], answer: Answer) -> B
 def _take_events(found: Events, answer: Answer) -> None:
     """Read the events of one step."""
     data, reads, shared, names = found
-    if data[-1] == _DONE:
+    run = find_run(data) if len(data) >= _WORTH_A_RUN and not names else None
+    if (
+        run is not None
+        and _is_plain(data[run.first], run.texts[0])
+        and _is_plain(data[run.end - 1], run.texts[-1])
+    ):
+        first, end = run.first, run.end
+        _take_any_events(data[:first], reads[:first], shared[:first], {}, answer)
+        if any(shared[first:end]):
+            before = len(answer.content) - first
+            answer.content_shared += [before + place for place in range(first, end) if shared[place]]
+        answer.content += run.texts
+        answer.content_reads += reads[first:end]
+        data, reads, shared = data[end:], reads[end:], shared[end:]
+    if data:
+        _take_any_events(data, reads, shared, names, answer)
+
+
+def _is_plain(event: bytes, text: str) -> bool:
+    """Whether this text, and nothing else of interest, is what the event says."""
+    alone = Answer()
+    _take_any_events([event], [0], [False], {}, alone)
+    return alone == Answer(content=[text], content_reads=[0])
+
+
+def _take_any_events(
+    data: list[bytes], reads: list[int], shared: list[bool], names: dict[int, bytes], answer: Answer
+) -> None:
+    if data and data[-1] == _DONE:
         data.pop()
     try:
         # One call for all of them costs a third of one call each.
@@ -167,31 +198,36 @@ def _event_body(event: bytes, name: bytes | None, answer: Answer) -> Body:
 
 
 def _take_body(body: Body, read: int, shared: bool, answer: Answer) -> None:
-    if body.error is not None and answer.error is None:
-        answer.error = RequestError("server", _error_text(body.error))
-    if body.usage is not None:
-        answer.usage = usage_of(body)
-    if not body.choices:
-        if isinstance(body.message, str) and answer.error is None:
-            answer.error = RequestError("server", _error_text(body.message))
-        return
+    if not body.choices or body.usage is not None or body.error is not None:
+        _take_rest(body, answer)
+        if not body.choices:
+            return
     choice = body.choices[0]
+    part = choice.delta or choice.message
+    content = choice.text if part is None else part.content
+    if content:
+        text = content if type(content) is str else _joined_parts(content)
+        if text:
+            if shared:
+                answer.content_shared.append(len(answer.content))
+            answer.content.append(text)
+            answer.content_reads.append(read)
+    if part is not None and (reasoning := part.reasoning_content or part.reasoning):
+        answer.reasoning.append(reasoning)
+        answer.reasoning_reads.append(read)
     if choice.finish_reason is not None:
         answer.finish_reason = str(choice.finish_reason)
-    part = choice.delta or choice.message
-    content: str | list[Any] | None = choice.text
-    if part is not None:
-        content = part.content
-        if reasoning := part.reasoning_content or part.reasoning:
-            answer.reasoning.append(reasoning)
-            answer.reasoning_reads.append(read)
-    if content:
-        if type(content) is not str and not (content := _joined_parts(content)):
-            return
-        if shared:
-            answer.content_shared.append(len(answer.content))
-        answer.content.append(content)
-        answer.content_reads.append(read)
+
+
+def _take_rest(body: Body, answer: Answer) -> None:
+    """What stands beside the choices, or instead of them."""
+    if body.usage is not None:
+        answer.usage = usage_of(body)
+    error = body.error
+    if error is None and not body.choices and isinstance(body.message, str):
+        error = body.message
+    if error is not None and answer.error is None:
+        answer.error = RequestError("server", _error_text(error))
 
 
 def _joined_parts(parts: str | list[Any]) -> str:

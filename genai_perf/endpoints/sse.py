@@ -39,7 +39,7 @@ def parse(reads: Sequence[bytes], *, complete: bool, at_once: int) -> Iterator[E
 
     `complete` says whether the body came to its proper end.
     """
-    body = b"".join(reads)
+    body = b"".join(reads) if len(reads) != 1 else reads[0]
     read_ends = list(accumulate(map(len, reads)))
     for data, ends, names in _plain_events(body, at_once) or _any_events(body, complete, at_once):
         at = [bisect_left(read_ends, end) for end in ends]
