@@ -1,5 +1,6 @@
-"""Where one of the run's URLs points, as a transport needs it."""
+"""Where one of the run's URLs points, as a transport needs it, and why nobody could be reached there."""
 
+import os
 import socket
 from dataclasses import dataclass
 
@@ -47,3 +48,9 @@ class Address:
         """The request target for an API's path."""
         prefix = self.url.path if self.url.scheme != "unix" else ""
         return "/" + "/".join(part for part in (prefix, api_path.lstrip("/")) if part)
+
+
+def reason(exc: OSError) -> str:
+    """Why a connection could not be made, in the system's words: event loops have words of their own."""
+    code = exc.errno or 0
+    return os.strerror(code) if code > 0 else exc.strerror or str(exc)  # a resolver's errors are below zero

@@ -326,6 +326,8 @@ class Connection:
         return plain
 
     def _on_eof(self) -> None:
+        if self._chunks:
+            self._collect()
         exchange = self._exchange
         if exchange is None:
             self.close()

@@ -7,7 +7,6 @@ server promises keep-alive after a stream and then closes.)
 
 import asyncio
 import itertools
-import os
 import socket
 import ssl
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import Any
 from genai_perf.clock import NS_PER_S, Origin, WallOffset, monotonic_ns
 from genai_perf.config.schema import EndpointConfig
 from genai_perf.exceptions import ServerError
-from genai_perf.transports.address import Address
+from genai_perf.transports.address import Address, reason
 from genai_perf.transports.connection import Connection, TlsLayer, stamping_socket
 from genai_perf.transports.tls import client_context, explain
 from genai_perf.types import Exchange, Request, RequestError
@@ -165,10 +164,7 @@ class HttpTransport:
         except ssl.SSLError as exc:
             exchange.error = RequestError("tls", explain(exc))
         except OSError as exc:
-            # The loop has words of its own for what the system refuses; a resolver's errors count below zero.
-            code = exc.errno or 0
-            reason = os.strerror(code) if code > 0 else exc.strerror or exc
-            exchange.error = RequestError("connect", f"cannot connect: {reason}")
+            exchange.error = RequestError("connect", f"cannot connect: {reason(exc)}")
         except UnicodeError:
             exchange.error = RequestError("connect", "cannot connect: this is not the name of a host")
         except asyncio.CancelledError:
