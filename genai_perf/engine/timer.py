@@ -43,9 +43,11 @@ class LoopTimer:
     async def until(self, at_ns: int) -> None:
         """Return at `at_ns`, at once when that is past, or when woken."""
         self._woken.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout((at_ns - self.now_ns()) / NS_PER_S):
-                await self._woken.wait()
+        # Again and again, because uvloop rounds to the nearest millisecond and so may be early.
+        while (left_ns := at_ns - self.now_ns()) > 0 and not self._woken.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left_ns / NS_PER_S):
+                    await self._woken.wait()
 
     def wake(self) -> None:
         """Let the waiter return now."""

@@ -59,7 +59,7 @@ def run_phase(due, takes_ns, places, *, from_ns=0, **limits):
         await sleep_until(from_ns)
         duration_ns = limits.get("duration_ns")
         await runner.run(slots(due, **limits), places, from_ns=from_ns, duration_ns=duration_ns)
-        assert 0 == runner.in_flight == runner._workers
+        assert 0 == runner.in_flight == len(runner._workers)
         assert not runner._tasks
         assert runner.sent == len(kept.all) == len(transport.sends)
         return kept, now_ns()
@@ -386,7 +386,7 @@ def test_the_lead_is_never_lost(due, takes_ns, places, stop_at_ns, abort_at_ns):
                 loop.call_at(at_ns / S, end)
         given_slots = (Slot(index, due_ns) for index, due_ns in enumerate(due))
         await runner.run(given_slots, places, from_ns=0)
-        assert 0 == runner.in_flight == runner._workers == transport.in_flight
+        assert 0 == runner.in_flight == len(runner._workers) == transport.in_flight
         return kept, transport
 
     kept, transport = run(main())
