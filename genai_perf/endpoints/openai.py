@@ -86,9 +86,11 @@ def decode_text(exchange: Exchange) -> Decoding:
         return answer
     reads = plain_reads(exchange, answer)
     if looks_like_events(exchange, reads):
-        for found in events(reads, complete=exchange.error is None, at_once=EVENTS_PER_STEP):
-            _take_events(found, answer)
-            yield
+        found = events(reads, complete=exchange.error is None, at_once=EVENTS_PER_STEP)
+        for number, step in enumerate(found):
+            if number:
+                yield
+            _take_events(step, answer)
     elif answer.error is None:
         body = parse_whole(exchange, reads, answer)
         if body is not None:
