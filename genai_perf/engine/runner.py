@@ -34,8 +34,7 @@ class Runner:
         self._transport = transport
         self._timer = timer
         self._keep = keep
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._workers = 0
+        self._workers: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._has_leader = False
         self._phase_ns = 0
@@ -70,21 +69,22 @@ class Runner:
     def abort(self) -> None:
         """Stop, and give up what is in flight: it is kept with the error `cancelled`."""
         self.stop()
-        for task in self._tasks:
-            task.cancel()
+        for worker in self._workers:
+            worker.cancel()
 
     def _lead_with_a_new_worker(self, group: asyncio.TaskGroup) -> None:
         self._has_leader = True
-        self._workers += 1
-        task = group.create_task(self._work(group))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        worker = group.create_task(self._work(group))
+        self._workers.add(worker)
+        worker.add_done_callback(self._workers.discard)  # for one that is given up before it began
 
     async def _work(self, group: asyncio.TaskGroup) -> None:
         try:
             await self._take_slots(group)
         finally:
-            self._workers -= 1
+            worker = asyncio.current_task()
+            assert worker is not None
+            self._workers.discard(worker)  # and not when its callbacks run: its place is free now
 
     async def _take_slots(self, group: asyncio.TaskGroup) -> None:
         while not self._stopping:
@@ -99,7 +99,7 @@ class Runner:
                 await self._timer.until(due_ns)
                 if self._stopping:
                     return
-            if self._workers < self._places:
+            if len(self._workers) < self._places:
                 self._lead_with_a_new_worker(group)
             else:
                 self._has_leader = False
