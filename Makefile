@@ -11,7 +11,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-real demo test check fmt bench lock clean
+.PHONY: help setup setup-real demo test check fmt docs bench lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name what; do \
@@ -38,6 +38,9 @@ check: setup ## what CI runs: format, lint, types, import layers, tests
 fmt: setup ## format, and mend what ruff can mend
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+docs: setup ## the tables in the README again, which are made from the code
+	$(BIN)/python docs/render.py
 
 bench: setup ## the figures, measured here and now
 	$(BIN)/python benchmarks/run.py $(ARGS)
