@@ -179,7 +179,7 @@ def _take_any_events(
         if len(bodies) != len(data):
             raise msgspec.DecodeError("an event held more than one value")
     except _UNREADABLE:
-        bodies = [_event_body(event, names.get(position), answer) for position, event in enumerate(data)]
+        bodies = [_event_body(event, names.get(position)) for position, event in enumerate(data)]
     for position, name in names.items():
         if name == b"error" and position < len(bodies) and bodies[position].error is None:
             bodies[position].error = _told(data[position])
@@ -187,16 +187,16 @@ def _take_any_events(
         _take_body(body, read, is_shared, answer)
 
 
-def _event_body(event: bytes, name: bytes | None, answer: Answer) -> Body:
+def _event_body(event: bytes, name: bytes | None) -> Body:
     """One event by itself, where a step has one that is not JSON."""
     if event.strip() in (b"", _DONE):
         return Body()
     try:
         return read_body(event)
     except _UNREADABLE as exc:
-        if name != b"error" and answer.error is None:
-            answer.error = RequestError("decode", f"an event cannot be read ({exc}): {snippet(event)}")
-        return Body()
+        if name == b"error":
+            return Body()
+        return Body(error=RequestError("decode", f"an event cannot be read ({exc}): {snippet(event)}"))
 
 
 def _take_body(body: Body, read: int, shared: bool, answer: Answer) -> None:
@@ -229,7 +229,9 @@ def _take_rest(body: Body, answer: Answer) -> None:
     if error is None and not body.choices and isinstance(body.message, str):
         error = body.message
     if error is not None and answer.error is None:
-        answer.error = RequestError("server", _error_text(error))
+        answer.error = (
+            error if isinstance(error, RequestError) else RequestError("server", _error_text(error))
+        )
 
 
 def _joined_parts(parts: str | list[Any]) -> str:
