@@ -10,16 +10,17 @@ HTTP/2, where others share the connection, so that it was not just idle.)
 import asyncio
 import itertools
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import httpx
 
 from genai_perf.clock import Origin, monotonic_ns
 from genai_perf.config.schema import EndpointConfig
-from genai_perf.exceptions import ServerError
-from genai_perf.transports.address import Address
-from genai_perf.transports.tls import client_context
+from genai_perf.exceptions import ServerError, UsageError
+from genai_perf.transports.address import Address, reason
+from genai_perf.transports.tls import client_context, explain
 from genai_perf.types import Exchange, RequestError, Stamp
 
 _KEPT_HEADERS = ("content-type", "content-encoding", "location")
@@ -38,9 +39,10 @@ class HttpxTransport:
     ) -> None:
         self._origin_ns = origin.monotonic_ns
         self._timeout_s = endpoint.request_timeout_s
+        self._connect_timeout_s = endpoint.connect_timeout_s
         self._shares_connections = endpoint.http2
         self._headers = dict(headers)
-        if endpoint.connection_reuse == "never":
+        if endpoint.connection_reuse == "never" and not endpoint.http2:  # HTTP/2 has no such header
             self._headers["Connection"] = "close"
         self._targets = [
             (address, _url(address, api_path), _client(address, endpoint)) for address in addresses
@@ -48,16 +50,20 @@ class HttpxTransport:
         self._turns = itertools.cycle(self._targets)
 
     async def open(self, connections: int) -> None:  # noqa: ARG002  httpx opens its own
-        """See that every URL is there; any answer at all will do."""
+        """See that every URL is there: a connection is enough, whatever is said on it."""
         for address, url, client in self._targets:
             try:
-                await client.get(httpx.URL(url, path="/"))
+                async with asyncio.timeout(2 * self._connect_timeout_s):
+                    await client.get(httpx.URL(url, path="/"), headers=self._headers)
+            except TimeoutError:
+                continue  # connecting has a limit of its own, half of this, so it was the answer that is slow
             except (httpx.HTTPError, OSError) as exc:
-                error = _translate(exc)
-                raise ServerError(
-                    f"--url {address.shown}: {error.message}",
-                    hint="is the server, or the proxy, running there?",
-                ) from exc
+                error = _translate(exc, self._connect_timeout_s)
+                if error.kind in ("connect", "tls", "proxy"):
+                    raise ServerError(
+                        f"--url {address.shown}: {error.message}",
+                        hint="is the server, or the proxy, running there?",
+                    ) from exc
 
     async def send(self, exchange: Exchange) -> None:
         """Send on whatever connection httpx picks."""
@@ -94,12 +100,14 @@ class HttpxTransport:
                     exchange.after_ns.append(last_ns)
                     exchange.data.append(data)
                     last_ns = now_ns
+                exchange.end_ns = self._now_ns()
         except TimeoutError:
             exchange.error = RequestError("timeout", f"no complete answer within {self._timeout_s:g} s")
         except (httpx.HTTPError, OSError) as exc:
-            exchange.error = _translate(exc)
+            exchange.error = _translate(exc, self._connect_timeout_s)
         finally:
-            exchange.end_ns = self._now_ns()
+            if exchange.error is not None or exchange.end_ns < exchange.start_ns:
+                exchange.end_ns = self._now_ns()
         is_broken = exchange.error is not None and exchange.error.kind in ("closed", "reset")
         was_idle = not (trace.has_connected or self._shares_connections)
         return not (is_broken and was_idle and exchange.status == 0)
@@ -116,7 +124,7 @@ class HttpxTransport:
 class _Trace:
     """Takes httpx's own account of a request: how long connecting took, when sending began and ended."""
 
-    def __init__(self, exchange: Exchange, now_ns: Any) -> None:
+    def __init__(self, exchange: Exchange, now_ns: Callable[[], int]) -> None:
         self._exchange = exchange
         self._now_ns = now_ns
         self._since_ns = 0
@@ -135,50 +143,83 @@ class _Trace:
             if what in ("connect_tcp", "connect_unix_socket"):
                 self.has_connected = True
                 exchange.connect_ns = now_ns - self._since_ns
-            elif what == "start_tls":
-                exchange.tls_ns = now_ns - self._since_ns
+            elif what == "start_tls":  # twice where the proxy is spoken to in TLS as well
+                exchange.tls_ns = (exchange.tls_ns or 0) + now_ns - self._since_ns
             elif what == "send_request_body":
                 exchange.sent_ns = now_ns
 
 
 def _client(address: Address, endpoint: EndpointConfig) -> httpx.AsyncClient:
-    verify: ssl.SSLContext | bool = client_context(endpoint) if address.tls else True
+    """A client that sends what it is given and nothing of its own."""
     keeps = endpoint.connection_reuse == "pooled"
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None if keeps else 0)
+    try:
+        transport = httpx.AsyncHTTPTransport(
+            verify=client_context(endpoint) if address.tls else True,
+            http1=not endpoint.http2 or address.tls,  # without TLS nobody negotiates: the user's word counts
+            http2=endpoint.http2,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None if keeps else 0),
+            uds=address.url.path if address.url.scheme == "unix" else None,
+            proxy=endpoint.proxy,
+        )
+    except ImportError as exc:
+        raise UsageError(
+            "--proxy: SOCKS needs a package that is not installed", hint="pip install 'httpx[socks]'"
+        ) from exc
     timeout = httpx.Timeout(None, connect=endpoint.connect_timeout_s)
-    if address.url.scheme == "unix":
-        transport = httpx.AsyncHTTPTransport(uds=address.url.path, http2=endpoint.http2, limits=limits)
-        return httpx.AsyncClient(transport=transport, timeout=timeout, trust_env=False)
-    return httpx.AsyncClient(
-        verify=verify,
-        http2=endpoint.http2,
-        http1=not endpoint.http2 or address.tls,
-        proxy=endpoint.proxy,
-        limits=limits,
-        timeout=timeout,
-        trust_env=False,
-    )
+    client = httpx.AsyncClient(transport=transport, timeout=timeout, trust_env=False)
+    for name in list(client.headers):
+        del client.headers[name]  # among them the codings httpx can undo, which would change the answer
+    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
+    return client
 
 
 def _url(address: Address, api_path: str) -> str:
     return f"{'https' if address.tls else 'http'}://{address.authority}{address.target(api_path)}"
 
 
-def _translate(exc: Exception) -> RequestError:
-    """The errors of httpx in the words of the native transport."""
+_CLOSED = ("Server disconnected", "peer closed connection", "<ConnectionTerminated")
+"""How messages begin that tell of a connection's end; the other protocol errors tell of wrong bytes."""
+
+
+def _translate(exc: Exception, connect_timeout_s: float) -> RequestError:
+    """The errors of httpx in the words of the native transport.
+
+    What httpx says of a request it cannot send is left out: it quotes headers.
+    """
     said = str(exc) or type(exc).__name__
+    systems = None
+    for cause in _causes(exc):
+        if isinstance(cause, ssl.SSLError):
+            return RequestError("tls", explain(cause))
+        if isinstance(cause, OSError) and cause.errno is not None:
+            systems = systems or cause
     match exc:
         case httpx.ConnectTimeout():
-            return RequestError("connect", "no connection in time")
-        case httpx.ConnectError() if isinstance(exc.__cause__, Exception) and "SSL" in said.upper():
-            return RequestError("tls", said)
+            return RequestError("connect", f"no connection within {connect_timeout_s:g} s")
         case httpx.ConnectError():
-            return RequestError("connect", f"cannot connect: {said}")
+            return RequestError("connect", f"cannot connect: {reason(systems) if systems else said}")
         case httpx.ProxyError():
-            return RequestError("proxy", said)
+            return RequestError("proxy", f"the proxy refuses: {said}")
+        case httpx.RemoteProtocolError() if said.startswith(_CLOSED):
+            return RequestError("closed", f"the server closed the connection: {said}")
+        case httpx.RemoteProtocolError() if said.startswith("<StreamReset"):
+            return RequestError("reset", f"the server reset the stream: {said}")
         case httpx.RemoteProtocolError():
-            return RequestError("closed", said)
+            return RequestError("protocol", f"the answer is not HTTP: {said}")
+        case httpx.LocalProtocolError():
+            return RequestError("protocol", "the connection took a turn that HTTP does not know")
         case httpx.ReadError() | httpx.WriteError():
-            return RequestError("reset", said)
+            return RequestError("reset", "the server reset the connection")
         case _:
             return RequestError("socket", said)
+
+
+def _causes(exc: BaseException) -> Iterator[BaseException]:
+    """`exc`, and everything it was raised from."""
+    yield exc
+    if isinstance(exc, BaseExceptionGroup):
+        for one in exc.exceptions:
+            yield from _causes(one)
+    cause = exc.__cause__ or exc.__context__
+    if cause is not None:
+        yield from _causes(cause)
