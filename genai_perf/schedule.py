@@ -13,10 +13,13 @@ from genai_perf.config.schema import Config
 from genai_perf.types import Phase, Slot
 
 
-def arrivals(config: Config, intervals_us: Sequence[int] = ()) -> Iterator[int | None]:
+def arrivals(
+    config: Config, intervals_us: Sequence[int] = (), *, expected: int | None = None
+) -> Iterator[int | None]:
     """Due times (ns) of an open loop, without end; None for ever for a closed one.
 
-    `intervals_us` is the content of the file that `--request-intervals` names.
+    `intervals_us` is the content of the file that `--request-intervals` names. `expected` is how many
+    arrivals will be used, where that is known.
     """
     load = config.load
     if load.request_intervals is not None:
@@ -24,7 +27,7 @@ def arrivals(config: Config, intervals_us: Sequence[int] = ()) -> Iterator[int |
     if load.request_rate is None:
         return closed_loop()
     if load.request_distribution == "poisson":
-        return poisson(load.request_rate, random.Random(f"{config.input.random_seed}:arrivals"))
+        return poisson(load.request_rate, random.Random(f"{config.input.random_seed}:arrivals"), expected)
     return constant(load.request_rate)
 
 
@@ -39,11 +42,22 @@ def constant(rate_per_s: float) -> Iterator[int]:
     return (round(number * period_ns) for number in count())
 
 
-def poisson(rate_per_s: float, random_: random.Random) -> Iterator[int]:
-    """Exponential gaps with mean 1 / rate; the first after one of them."""
+def poisson(rate_per_s: float, random_: random.Random, expected: int | None = None) -> Iterator[int]:
+    """Exponential gaps with mean 1 / rate; the first after one of them.
+
+    A Poisson process has by chance more or fewer arrivals than its rate says: 1 % in 10,000. With `expected`
+    it is conditioned on exactly that many in `expected / rate` seconds, which leaves their places as random
+    as before (uniform order statistics) and makes the rate the one that was asked for.
+    """
+    scale_ns = float(NS_PER_S)
+    if expected is not None:
+        state = random_.getstate()
+        drawn_s = sum(random_.expovariate(rate_per_s) for _ in range(expected + 1))
+        random_.setstate(state)
+        scale_ns *= expected / rate_per_s / drawn_s
     due_ns = 0.0
     while True:
-        due_ns += random_.expovariate(rate_per_s) * NS_PER_S
+        due_ns += random_.expovariate(rate_per_s) * scale_ns
         yield round(due_ns)
 
 

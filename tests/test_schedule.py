@@ -209,3 +209,16 @@ def test_a_constant_rate_fills_its_duration(rate_per_s, duration_s):
         schedule.slots(schedule.constant(rate_per_s), 0, Phase.BENCHMARK, duration_ns=duration_s * S)
     )
     assert abs(len(slots) - rate_per_s * duration_s) <= 1 + 1e-6 * len(slots)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_poisson_process_of_expected_length_has_exactly_its_rate(seed):
+    due = first(2_001, schedule.poisson(100, Random(seed), 2_000))
+    assert due[1_999] < 20 * S
+    assert 20 * S == pytest.approx(due[2_000], abs=1_000)
+
+
+def test_a_poisson_process_of_expected_length_is_as_irregular_as_any():
+    waited = gaps([0, *first(40_000, schedule.poisson(100, Random(2), 40_000))])
+    assert S / 100 == pytest.approx(statistics.fmean(waited), rel=0.001)
+    assert S / 100 == pytest.approx(statistics.pstdev(waited), rel=0.03)

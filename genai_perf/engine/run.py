@@ -113,7 +113,7 @@ class Run:
         warmup = load.warmup_request_count
         self._counts.started_ns = self._timer.now_ns()
         if warmup:
-            due = schedule.arrivals(config, self._job.intervals_us)
+            due = schedule.arrivals(config, self._job.intervals_us, expected=warmup)
             slots = schedule.slots(due, 0, Phase.WARMUP, requests=warmup)
             await self._runner.run(slots, places, from_ns=self._timer.now_ns())
         if self._stop_reason is not None:
@@ -124,10 +124,9 @@ class Run:
         self._first_failures = 0
         watch = self._open_windows(start_ns)
         duration_ns = load.duration_s * NS_PER_S if load.duration_s is not None else None
-        due = schedule.arrivals(config, self._job.intervals_us)
-        slots = schedule.slots(
-            due, warmup, Phase.BENCHMARK, requests=config.request_count, duration_ns=duration_ns
-        )
+        requests = _requests_planned(config)
+        due = schedule.arrivals(config, self._job.intervals_us, expected=requests)
+        slots = schedule.slots(due, warmup, Phase.BENCHMARK, requests=requests, duration_ns=duration_ns)
         try:
             await self._runner.run(slots, places, from_ns=start_ns, duration_ns=duration_ns)
         finally:
@@ -248,6 +247,15 @@ class Run:
     def _say(self, text: str) -> None:
         if not self._job.config.output.quiet:
             sys.stderr.write(f"\n{text}\n" if sys.stderr.isatty() else f"{text}\n")
+
+
+def _requests_planned(config: Config) -> int | None:
+    """How many benchmark requests there will be, where their number, or a rate and a duration, say so."""
+    load = config.load
+    if load.request_rate is None or load.duration_s is None:
+        return config.request_count
+    by_time = max(1, round(load.request_rate * load.duration_s))
+    return by_time if config.request_count is None else min(by_time, config.request_count)
 
 
 def _describe(number: int, window: Window) -> str:
