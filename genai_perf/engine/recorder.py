@@ -34,8 +34,8 @@ class Recorder:
         on_record: Callable[[RequestRecord], None],
         on_failure: Callable[[], None],
     ) -> None:
-        self.failure: ArtifactError | None = None
-        """Why the journal takes no more; `on_failure` was called when that happened."""
+        self.failure: Exception | None = None
+        """Why nothing can be recorded any more; `on_failure` was called when that happened."""
         self._decode = endpoint.decode
         self._journal = journal
         self._on_record = on_record
@@ -57,7 +57,7 @@ class Recorder:
             self._loop.call_soon(self._slice)
 
     def close(self) -> None:
-        """Read what is left and close the journal. Raises ArtifactError, also one met earlier."""
+        """Read what is left and close the journal. Raises ArtifactError, and whatever was met earlier."""
         self._flush_timer.cancel()
         try:
             while self.failure is None and self._step():
@@ -71,9 +71,13 @@ class Recorder:
         now_ns = monotonic_ns()
         budget_ns = SLICE_NS if len(self._backlog) < DEEP else max(SLICE_NS, now_ns - self._left_ns)
         until_ns = now_ns + budget_ns
-        while self._is_due and now_ns < until_ns:
-            self._is_due = self.failure is None and self._step()
-            now_ns = monotonic_ns()
+        try:
+            while self._is_due and now_ns < until_ns:
+                self._is_due = self.failure is None and self._step()
+                now_ns = monotonic_ns()
+        except Exception as exc:  # noqa: BLE001  a bug in an endpoint ends the run, not this callback alone
+            self._is_due = False
+            self._fail(exc)
         self._left_ns = now_ns
         if self._is_due:
             self._loop.call_soon(self._slice)
@@ -109,6 +113,6 @@ class Recorder:
             except ArtifactError as exc:
                 self._fail(exc)
 
-    def _fail(self, exc: ArtifactError) -> None:
+    def _fail(self, exc: Exception) -> None:
         self.failure = exc
         self._on_failure()
