@@ -2,9 +2,14 @@
 
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from genai_perf.config.urls import Url, parse_url
+from genai_perf.exceptions import UsageError
+
+_NOT_QUOTED = "".join(map(chr, range(0x21, 0x7F)))
+"""What a user may write into a path without our meddling: all that is ASCII."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +19,17 @@ class Address:
     shown: str
     """As the user gave it."""
     url: Url
+    """With a host that is ASCII."""
 
     @classmethod
     def of(cls, text: str) -> "Address":
-        """UsageError for what is no URL."""
-        return cls(text, parse_url(text))
+        """UsageError for what is no URL, or names a host that cannot exist."""
+        url = parse_url(text)
+        try:
+            host = url.host.encode("idna").decode() if ":" not in url.host else url.host.replace("%25", "%")
+        except UnicodeError as exc:
+            raise UsageError(f"--url: {text!r}: {url.host!r} is not the name of a host") from exc
+        return cls(text, replace(url, host=host))
 
     @property
     def tls(self) -> bool:
@@ -30,7 +41,7 @@ class Address:
         """The Host header; a socket's path is nobody's name."""
         if self.url.scheme == "unix":
             return "localhost"
-        host = f"[{self.url.host}]" if ":" in self.url.host else self.url.host
+        host = f"[{self._unscoped}]" if ":" in self.url.host else self.url.host
         return host if self.url.port == (443 if self.tls else 80) else f"{host}:{self.url.port}"
 
     @property
@@ -38,7 +49,7 @@ class Address:
         """Whether the host needs no name resolution."""
         for family in (socket.AF_INET, socket.AF_INET6):
             try:
-                socket.inet_pton(family, self.url.host)
+                socket.inet_pton(family, self._unscoped)
             except OSError:
                 continue
             return True
@@ -47,7 +58,16 @@ class Address:
     def target(self, api_path: str) -> str:
         """The request target for an API's path."""
         prefix = self.url.path if self.url.scheme != "unix" else ""
-        return "/" + "/".join(part for part in (prefix, api_path.lstrip("/")) if part)
+        return "/" + quote("/".join(part for part in (prefix, api_path.lstrip("/")) if part), _NOT_QUOTED)
+
+    def http_url(self, api_path: str) -> str:
+        """The URL of an API's path, for a client that wants one."""
+        return f"{'https' if self.tls else 'http'}://{self.authority}{self.target(api_path)}"
+
+    @property
+    def _unscoped(self) -> str:
+        """The host without an IPv6 address's zone, which means something on this machine only."""
+        return self.url.host.partition("%")[0]
 
 
 def reason(exc: OSError) -> str:

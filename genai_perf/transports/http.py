@@ -165,8 +165,6 @@ class HttpTransport:
             exchange.error = RequestError("tls", explain(exc))
         except OSError as exc:
             exchange.error = RequestError("connect", f"cannot connect: {reason(exc)}")
-        except UnicodeError:
-            exchange.error = RequestError("connect", "cannot connect: this is not the name of a host")
         except asyncio.CancelledError:
             exchange.end_ns = monotonic_ns() - self._origin_ns
             if sock is not None:
@@ -212,11 +210,7 @@ class _Pool:
 
 def _was_never_seen(exchange: Exchange, connection: Connection) -> bool:
     """Whether the connection broke before the first byte of an answer."""
-    return (
-        exchange.error is not None
-        and exchange.error.kind in ("closed", "reset")
-        and connection.is_silent
-    )
+    return exchange.error is not None and exchange.error.kind in ("closed", "reset") and connection.is_silent
 
 
 async def _all_or_none(connecting: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -45,7 +45,7 @@ class HttpxTransport:
         if endpoint.connection_reuse == "never" and not endpoint.http2:  # HTTP/2 has no such header
             self._headers["Connection"] = "close"
         self._targets = [
-            (address, _url(address, api_path), _client(address, endpoint)) for address in addresses
+            (address, address.http_url(api_path), _client(address, endpoint)) for address in addresses
         ]
         self._turns = itertools.cycle(self._targets)
 
@@ -171,10 +171,6 @@ def _client(address: Address, endpoint: EndpointConfig) -> httpx.AsyncClient:
         del client.headers[name]  # among them the codings httpx can undo, which would change the answer
     client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
     return client
-
-
-def _url(address: Address, api_path: str) -> str:
-    return f"{'https' if address.tls else 'http'}://{address.authority}{address.target(api_path)}"
 
 
 _CLOSED = ("Server disconnected", "peer closed connection", "<ConnectionTerminated")

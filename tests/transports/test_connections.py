@@ -551,7 +551,7 @@ async def test_a_connect_that_takes_too_long_fails_the_request() -> None:
         await transport.close()
 
 
-@pytest.mark.parametrize("host", ["no-such-host.invalid", "bücher.invalid", "a..b", "x" * 64 + ".invalid"])
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "bücher.invalid"])
 async def test_a_name_that_does_not_resolve_is_told_in_one_line(host: str) -> None:
     with pytest.raises(ServerError) as caught:
         async with native(f"http://{host}:8000"):
