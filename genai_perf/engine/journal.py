@@ -7,7 +7,7 @@ program is killed, and `read` takes what is whole of a torn one. The schema's me
 
 import json
 from array import array
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ class Journal:
 
     def __init__(self, path: Path, info: RunInfo) -> None:
         self.path = path
-        self._rows: list[RequestRecord] = []
+        self._rows: list[list[Any]] = []
         self._tokens = 0
         self._is_broken = False
         schema = SCHEMA.with_metadata({_INFO_KEY: json.dumps(asdict(info))})
@@ -96,19 +96,31 @@ class Journal:
             self._file.close()
             raise ArtifactError(exc.message, hint=_ELSEWHERE) from exc
 
+    @property
+    def is_full(self) -> bool:
+        """Whether what is kept makes a batch; time for `writing`."""
+        return len(self._rows) >= ROWS_PER_BATCH or self._tokens >= TOKENS_PER_BATCH
+
     def append(self, record: RequestRecord) -> None:
-        """Keep a record; it is on disk when its batch is full or `flush` is called."""
-        self._rows.append(record)
+        """Keep a record; it is on disk after the next `flush` or `writing`."""
+        self._rows.append(_row(record))
         self._tokens += len(record.content_ns)
-        if len(self._rows) >= ROWS_PER_BATCH or self._tokens >= TOKENS_PER_BATCH:
-            self.flush()
+
+    def writing(self) -> Iterator[None]:
+        """Write what is kept, as one batch: in steps, because all of them take milliseconds."""
+        rows, self._rows, self._tokens = self._rows, [], 0
+        if not rows:
+            return
+        columns = []
+        for type_, cells in zip(SCHEMA.types, zip(*rows)):
+            columns.append(_array(type_, cells))
+            yield
+        self._write(pa.RecordBatch.from_arrays(columns, schema=SCHEMA).serialize())
 
     def flush(self) -> None:
-        """Write what is kept, as one batch."""
-        if self._rows:
-            batch = to_batch(self._rows)
-            self._rows, self._tokens = [], 0
-            self._write(batch.serialize())
+        """Write what is kept, at once."""
+        for _ in self.writing():
+            pass
 
     def close(self) -> None:
         """Write the rest and the end of the stream; after a failure, only give the file back."""
@@ -132,19 +144,13 @@ class Journal:
         return ArtifactError(f"{self.path}: cannot be written: {exc.strerror or exc}", hint=hint)
 
 
-def to_batch(records: Iterable[RequestRecord]) -> pa.RecordBatch:
-    """Records as columns."""
-    rows = []
-    for record in records:
-        *fields, usage, error = msgspec.structs.astuple(record)
-        usage = usage or _NO_USAGE
-        fields += usage.input_tokens, usage.output_tokens, usage.reasoning_tokens, usage.cached_tokens
-        fields += (error.kind, error.message) if error else _NO_ERROR
-        rows.append(fields)
-    columns = [
-        _array(type_, cells) for type_, cells in zip(SCHEMA.types, zip(*rows, strict=True), strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+def _row(record: RequestRecord) -> list[Any]:
+    """A record's cells, in the order of the columns."""
+    *cells, usage, error = msgspec.structs.astuple(record)
+    usage = usage or _NO_USAGE
+    cells += usage.input_tokens, usage.output_tokens, usage.reasoning_tokens, usage.cached_tokens
+    cells += (error.kind, error.message) if error else _NO_ERROR
+    return cells
 
 
 def read(path: Path) -> tuple[RunInfo, pa.Table]:

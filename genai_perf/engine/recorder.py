@@ -8,7 +8,7 @@ deep; then reading gets as much time as the loop's other work took, so that memo
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from genai_perf.clock import monotonic_ns
 from genai_perf.endpoints import Decoding, Endpoint
@@ -43,6 +43,7 @@ class Recorder:
         self._backlog: deque[tuple[Slot, int | None, Exchange]] = deque()
         self._current: tuple[Slot, int | None, Exchange] | None = None
         self._decoding: Decoding | None = None
+        self._writing: Iterator[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._is_due = False
         self._left_ns = 0
@@ -51,10 +52,7 @@ class Recorder:
     def keep(self, slot: Slot, due_ns: int | None, exchange: Exchange) -> None:
         """Take over a finished exchange."""
         self._backlog.append((slot, due_ns, exchange))
-        if not self._is_due:
-            self._is_due = True
-            self._left_ns = monotonic_ns()
-            self._loop.call_soon(self._slice)
+        self._go_on()
 
     def close(self) -> None:
         """Read what is left and close the journal. Raises ArtifactError, and whatever was met earlier."""
@@ -66,6 +64,12 @@ class Recorder:
             self._journal.close()
         if self.failure is not None:
             raise self.failure
+
+    def _go_on(self) -> None:
+        if not self._is_due:
+            self._is_due = True
+            self._left_ns = monotonic_ns()
+            self._loop.call_soon(self._slice)
 
     def _slice(self) -> None:
         now_ns = monotonic_ns()
@@ -83,7 +87,10 @@ class Recorder:
             self._loop.call_soon(self._slice)
 
     def _step(self) -> bool:
-        """Go on with one exchange, to the next place where it can be left; False when there is none."""
+        """Go on with a batch or an exchange, to where it can be left; False when there is none."""
+        if self._writing is not None:
+            self._write_on(self._writing)
+            return True
         if self._decoding is None:
             if not self._backlog:
                 return False
@@ -100,18 +107,24 @@ class Recorder:
 
     def _record(self, record: RequestRecord) -> None:
         self._on_record(record)
+        self._journal.append(record)
+        if self._journal.is_full:
+            self._writing = self._journal.writing()
+
+    def _write_on(self, writing: Iterator[None]) -> None:
         try:
-            self._journal.append(record)
+            next(writing)
+        except StopIteration:
+            self._writing = None
         except ArtifactError as exc:
+            self._writing = None
             self._fail(exc)
 
     def _flush(self) -> None:
         self._flush_timer = self._loop.call_later(FLUSH_S, self._flush)
         if self.failure is None:
-            try:
-                self._journal.flush()
-            except ArtifactError as exc:
-                self._fail(exc)
+            self._writing = self._writing or self._journal.writing()
+            self._go_on()
 
     def _fail(self, exc: Exception) -> None:
         self.failure = exc

@@ -152,21 +152,34 @@ def test_other_programs_read_it(tmp_path):
 @pytest.mark.parametrize(
     ("made", "expected"),
     [
-        pytest.param([record()] * (ROWS_PER_BATCH - 1), 0, id="not yet"),
-        pytest.param([record()] * ROWS_PER_BATCH, ROWS_PER_BATCH, id="enough rows"),
-        pytest.param([record(content_ns=[0] * TOKENS_PER_BATCH)], 1, id="enough tokens"),
-        pytest.param([record()] * (2 * ROWS_PER_BATCH + 5), 2 * ROWS_PER_BATCH, id="two batches and more"),
+        pytest.param([record()] * (ROWS_PER_BATCH - 1), False, id="not yet"),
+        pytest.param([record()] * ROWS_PER_BATCH, True, id="enough rows"),
+        pytest.param([record(content_ns=[0] * TOKENS_PER_BATCH)], True, id="enough tokens"),
     ],
 )
-def test_a_full_batch_is_on_disk_without_being_asked(tmp_path, made, expected):
+def test_a_batch_is_full_when_writing_it_takes_a_millisecond(tmp_path, made, expected):
     written = Journal(tmp_path / "j", info())
     for each in made:
+        assert not written.is_full
         written.append(each)
-    assert expected == len(read(tmp_path / "j")[1])
+    assert expected == written.is_full
     written.flush()
+    assert not written.is_full
     assert len(made) == len(read(tmp_path / "j")[1])
     written.close()
-    assert len(made) == len(read(tmp_path / "j")[1])
+
+
+def test_what_comes_while_a_batch_is_written_goes_into_the_next(tmp_path):
+    written = Journal(tmp_path / "j", info())
+    written.append(record(index=1))
+    writing = written.writing()
+    next(writing)
+    written.append(record(index=2))
+    for _ in writing:
+        pass
+    assert [1] == read(tmp_path / "j")[1]["index"].to_pylist()
+    written.close()
+    assert [1, 2] == read(tmp_path / "j")[1]["index"].to_pylist()
 
 
 def test_flushing_nothing_writes_nothing(tmp_path):

@@ -49,17 +49,33 @@ def steps(monkeypatch):
 
 
 class Written:
-    """A journal that keeps what it is given, and may be full."""
+    """A journal that keeps what it is given; it writes in `steps` steps and has room for so many rows."""
 
-    def __init__(self, *, room=10**9):
-        self.rows, self.flushed, self.closed, self.room = [], [], False, room
+    def __init__(self, *, room=10**9, batch=10**9, steps=1):
+        self.rows, self.flushed, self.closed, self.room, self.batch, self.steps = (
+            [],
+            [],
+            False,
+            room,
+            batch,
+            steps,
+        )
+        self.kept = 0
+
+    @property
+    def is_full(self):
+        return self.kept >= self.batch
 
     def append(self, record):
-        if len(self.rows) >= self.room:
-            raise ArtifactError("full", hint="no room")
         self.rows.append(record.index)
+        self.kept += 1
 
-    def flush(self):
+    def writing(self):
+        self.kept = 0
+        for _ in range(self.steps):
+            yield
+        if len(self.rows) > self.room:
+            raise ArtifactError("full", hint="no room")
         self.flushed.append((asyncio.get_running_loop().now_ns, len(self.rows)))
 
     def close(self):
@@ -223,8 +239,33 @@ def test_closing_leaves_no_timer_behind(steps):
     assert [] == journal.flushed
 
 
+def test_a_full_batch_is_written_a_slice_at_a_time(steps):
+    journal = Written(batch=2, steps=8)
+
+    def writing(write=journal.writing):
+        for _ in write():
+            steps.now_ns += STEP_NS
+            steps.log.append("column")
+            yield
+
+    journal.writing = writing
+
+    async def body(recorder, seen):
+        for row in range(2):
+            recorder.keep(*taking(1, row))
+        watch_the_loop(steps, 3)
+        await sleep_until(1)
+        assert [0, 1] == seen
+
+    recording(steps, journal, body)
+    columns = [name for name in steps.log if name in ("column", "turn")]
+    assert 8 == columns.count("column")
+    assert "turn" in columns[columns.index("column") : -columns[::-1].index("column")]
+    assert [2] == [rows for _, rows in journal.flushed][:1]
+
+
 def test_a_journal_that_takes_no_more_ends_the_run_once_and_is_told_at_the_end(steps):
-    journal = Written(room=2)
+    journal = Written(room=2, batch=1)
 
     async def body(recorder, seen):
         for row in range(5):
@@ -237,16 +278,12 @@ def test_a_journal_that_takes_no_more_ends_the_run_once_and_is_told_at_the_end(s
     with pytest.raises(ArtifactError, match="full") as raised:
         recording(steps, journal, body)
     assert "no room" == raised.value.hint
-    assert ([0, 1], [], True) == (journal.rows, journal.flushed, journal.closed)
+    assert [1, 2] == [rows for _, rows in journal.flushed]
+    assert journal.closed
 
 
 def test_a_flush_that_fails_ends_the_run_as_well(steps):
-    journal = Written()
-
-    def flush():
-        raise ArtifactError("full")
-
-    journal.flush = flush
+    journal = Written(room=0)
 
     async def body(recorder, seen):
         recorder.keep(*taking(1))
@@ -259,7 +296,7 @@ def test_a_flush_that_fails_ends_the_run_as_well(steps):
 
 
 def test_a_journal_that_fails_while_the_rest_is_read_is_told_as_well(steps):
-    journal = Written(room=1)
+    journal = Written(room=1, batch=1)
 
     async def body(recorder, seen):
         for row in range(3):
@@ -267,7 +304,8 @@ def test_a_journal_that_fails_while_the_rest_is_read_is_told_as_well(steps):
 
     with pytest.raises(ArtifactError, match="full"):
         recording(steps, journal, body)
-    assert ([0], True) == (journal.rows, journal.closed)
+    assert [1] == [rows for _, rows in journal.flushed]
+    assert journal.closed
 
 
 def test_a_bug_in_an_endpoint_ends_the_run_at_once_and_keeps_what_was_read(steps):
