@@ -28,11 +28,12 @@ demo: setup ## measure the embedded server: a table, and the run's files in arti
 test: setup ## the tests
 	$(BIN)/python -m pytest $(ARGS)
 
-check: setup ## what CI runs: format, lint, types, import layers, tests
+check: setup ## what CI runs: format, lint, types, import layers, tables in the README, tests
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python docs/render.py --check
 	$(BIN)/python -m pytest $(ARGS)
 
 fmt: setup ## format, and mend what ruff can mend

@@ -1,0 +1,128 @@
+"""Refreshes the generated parts of the README: `make docs`; `--check` only says whether they are fresh.
+
+A part stands between `<!-- NAME:begin … -->` and `<!-- NAME:end -->`; `BLOCKS` says what makes it. The
+figures of `make bench` are not among them: they are pasted by whoever has measured them.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from genai_perf.config import legacy, passthrough
+from genai_perf.config.options import OPTIONS, Option
+from genai_perf.config.passthrough import Verdict
+from genai_perf.metrics.catalog import metrics_table_markdown
+
+README = Path(__file__).parents[1] / "README.md"
+
+SECTIONS = {
+    "endpoint": "Endpoint",
+    "input": "Input",
+    "load": "Load",
+    "tokenizer": "Tokenizer",
+    "metrics": "Metrics",
+    "output": "Output",
+}
+
+
+def options() -> str:
+    """A table of the options that have flags, for each section."""
+    parts = []
+    for section, title in SECTIONS.items():
+        rows = [option for option in OPTIONS.values() if option.section == section and option.flags]
+        parts.append(f"| {title} | default | |\n|---|---|---|\n" + "\n".join(map(_option, rows)) + "\n")
+    return "\n".join(parts)
+
+
+def _option(option: Option) -> str:
+    names = [f"`{flag}`" for flag in (*option.flags, *filter(None, [option.off]))]
+    if not option.is_switch:
+        names[-1] += f" `{option.value_name}`"
+    text, _, default = option.help.partition(" [default: ")
+    cells = (" ".join(names), default.rstrip("]") or _default(option), text)
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def _default(option: Option) -> str:
+    if option.default is None or option.default is False or (option.is_repeatable and not option.default):
+        return ""
+    if option.default is True:
+        return "on"
+    return f"{option.default:g}" if isinstance(option.default, float) else f"{option.default}"
+
+
+def not_yet() -> str:
+    """What GenAI-Perf has and this version refuses by name."""
+    return _list(
+        {
+            "commands": legacy.LATER_COMMANDS,
+            "endpoint types": legacy.LATER_VALUES["endpoint.type"],
+            "service kinds": legacy.LATER_VALUES["endpoint.service_kind"],
+            "options": legacy.LATER_OPTIONS,
+            "values of `--input-file`": [f"{prefix}…" for prefix in legacy.LATER_INPUT_PREFIXES],
+            "after `--`": _passed(Verdict.LATER),
+        }
+    )
+
+
+def passed_through() -> str:
+    """What becomes of Perf Analyzer's flags after `--`."""
+    warned = [rule for rule in passthrough.RULES if rule.verdict is Verdict.NO_EFFECT and rule.detail]
+    return _list(
+        {
+            "in force": [*_passed(Verdict.SETS), *_passed(Verdict.MEANS)],
+            "without effect, with a warning": [_name(rule) for rule in warned],
+            "refused": _passed(Verdict.REFUSED),
+        }
+    )
+
+
+def _passed(verdict: Verdict) -> list[str]:
+    return [_name(rule) for rule in passthrough.RULES if rule.verdict is verdict]
+
+
+def _name(rule: passthrough.Rule) -> str:
+    return rule.flags.split()[0]
+
+
+def _list(names: Mapping[str, Sequence[str]]) -> str:
+    return "".join(
+        f"- {what}: {', '.join(f'`{name}`' for name in sorted(set(words)))}\n"
+        for what, words in names.items()
+    )
+
+
+BLOCKS: Mapping[str, Callable[[], str]] = {
+    "metrics": metrics_table_markdown,
+    "options": options,
+    "not-yet": not_yet,
+    "pass-through": passed_through,
+}
+
+
+def render(text: str) -> str:
+    """The document with its blocks made anew; KeyError for one that it does not have."""
+    for name, block in BLOCKS.items():
+        found = re.search(rf"<!-- {name}:begin[^\n]*-->\n(.*?)<!-- {name}:end -->", text, re.DOTALL)
+        if found is None:
+            raise KeyError(f"no block {name}")
+        text = text[: found.start(1)] + block() + text[found.end(1) :]
+    return text
+
+
+def main(argv: Sequence[str]) -> int:
+    """1 when `--check` is given and the README is stale."""
+    text = README.read_text()
+    fresh = render(text)
+    if "--check" in argv:
+        if text != fresh:
+            sys.stderr.write(f"error: {README.name} is stale\nhint: make docs\n")
+            return 1
+        return 0
+    README.write_text(fresh)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
