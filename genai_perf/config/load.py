@@ -44,6 +44,8 @@ EXCLUSIVE: tuple[tuple[str, ...], ...] = (
 """Groups of options of which one source may give only one. A request count and a duration go together:
 whichever is reached first ends the run."""
 
+_HINTS = {EXCLUSIVE[0]: "--max-concurrency limits what an open loop has in flight"}
+
 
 def load(flags: Layer, extra_tokens: Sequence[str], environ: Mapping[str, str]) -> Loaded:
     """The checked configs of a `profile` command line; UsageError for the first thing that is wrong.
@@ -72,7 +74,7 @@ def merge(*layers: Layer) -> dict[str, Given]:
             chosen = [key for key in group if _is_chosen(layer.get(key))]
             if len(chosen) > 1:
                 first, second = (layer[key].source for key in chosen[:2])
-                raise UsageError(f"{first} and {second} exclude each other")
+                raise UsageError(f"{first} and {second} exclude each other", hint=_HINTS.get(group))
             if chosen:
                 for key in group:
                     merged.pop(key, None)

@@ -84,6 +84,12 @@ def test_an_error_names_the_variable(environ, message):
     assert message == raised.value.message
 
 
+def test_who_gives_a_rate_and_a_concurrency_learns_how_to_limit_an_open_loop():
+    with pytest.raises(UsageError) as raised:
+        load(given(load__request_rate="5", load__concurrency="3"), [], {})
+    assert "--max-concurrency limits what an open loop has in flight" == raised.value.hint
+
+
 def test_a_misspelt_variable_is_told_and_a_strangers_is_not():
     environ = {
         "GENAI_PERF_CONCURENCY": "4",
