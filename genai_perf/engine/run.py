@@ -122,14 +122,14 @@ class Run:
         start_ns = self._timer.now_ns()
         self._counts = progress.Counts(started_ns=start_ns)
         self._first_failures = 0
-        watch = self._open_windows(start_ns)
+        windows = self._windows = self._new_windows(start_ns)
         duration_ns = load.duration_s * NS_PER_S if load.duration_s is not None else None
         requests = _requests_planned(config)
         due = schedule.arrivals(config, self._job.intervals_us, expected=requests)
         slots = schedule.slots(due, warmup, Phase.BENCHMARK, requests=requests, duration_ns=duration_ns)
-        try:
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(self._watch(windows)) if windows is not None else None
             await self._runner.run(slots, places, from_ns=start_ns, duration_ns=duration_ns)
-        finally:
             if watch is not None:
                 watch.cancel()
         if self._stop_reason is None:
@@ -171,12 +171,12 @@ class Run:
 
         return restore
 
-    def _open_windows(self, start_ns: int) -> asyncio.Task[None] | None:
+    def _new_windows(self, start_ns: int) -> Windows | None:
         load = self._load
         if load.measurement_interval_ms is None and load.measurement_request_count is None:
             return None
         interval_ms = load.measurement_interval_ms
-        self._windows = Windows(
+        return Windows(
             start_ns=start_ns,
             interval_ns=interval_ms * NS_PER_MS if interval_ms is not None else None,
             requests=load.measurement_request_count,
@@ -184,9 +184,9 @@ class Run:
             percentile=load.stability_percentile,
             max_trials=load.max_trials,
         )
-        return asyncio.create_task(self._watch(self._windows)) if interval_ms is not None else None
 
     async def _watch(self, windows: Windows) -> None:
+        """Close windows of time as they end."""
         while windows.stable is None and windows.due_ns is not None:
             await asyncio.sleep((windows.due_ns + _GRACE_NS - self._timer.now_ns()) / NS_PER_S)
             windows.advance(self._timer.now_ns() - _GRACE_NS)
@@ -204,7 +204,7 @@ class Run:
 
     def _keep(self, slot: Slot, due_ns: int | None, exchange: Exchange) -> None:
         windows = self._windows
-        if windows is not None and exchange.error is None and exchange.status < 400:
+        if windows is not None and exchange.error is None and 200 <= exchange.status < 300:
             windows.add(exchange.end_ns, exchange.end_ns - exchange.start_ns)
             if self._load.measurement_request_count is not None:
                 self._judge(windows)
@@ -254,7 +254,7 @@ def _requests_planned(config: Config) -> int | None:
     load = config.load
     if load.request_rate is None or load.duration_s is None:
         return config.request_count
-    by_time = max(1, round(load.request_rate * load.duration_s))
+    by_time = math.ceil(load.request_rate * load.duration_s - 1e-9)
     return by_time if config.request_count is None else min(by_time, config.request_count)
 
 
