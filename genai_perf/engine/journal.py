@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -19,8 +19,8 @@ import pyarrow as pa
 from genai_perf.exceptions import ArtifactError
 from genai_perf.types import RequestRecord, RunInfo, Usage
 
-ROWS_PER_BATCH = 512
-TOKENS_PER_BATCH = 4096
+ROWS_PER_BATCH = 256
+TOKENS_PER_BATCH = 2048
 """A batch is written when it holds this much, which takes about a millisecond; and at least each second."""
 
 _ELSEWHERE = "--artifact-dir names another place"
@@ -72,9 +72,13 @@ _COLUMNS = {
     "error_message": pa.string(),
 }
 _NO_USAGE = Usage()
-_NO_ERROR = (None, None)
 
 SCHEMA = pa.schema(list(_COLUMNS.items()))
+
+_SPREAD = 6
+"""Columns that the last two fields are spread over."""
+_CONTENT = SCHEMA.get_field_index("content_ns")
+_LIST_PLACES = [place for place, type_ in enumerate(SCHEMA.types) if pa.types.is_list(type_)]
 
 
 class Journal:
@@ -82,8 +86,7 @@ class Journal:
 
     def __init__(self, path: Path, info: RunInfo) -> None:
         self.path = path
-        self._rows: list[list[Any]] = []
-        self._tokens = 0
+        self._kept = _Batch()
         self._is_broken = False
         schema = SCHEMA.with_metadata({_INFO_KEY: json.dumps(asdict(info))})
         try:
@@ -99,21 +102,20 @@ class Journal:
     @property
     def is_full(self) -> bool:
         """Whether what is kept makes a batch; time for `writing`."""
-        return len(self._rows) >= ROWS_PER_BATCH or self._tokens >= TOKENS_PER_BATCH
+        return len(self._kept.rows) >= ROWS_PER_BATCH or self._kept.tokens >= TOKENS_PER_BATCH
 
     def append(self, record: RequestRecord) -> None:
         """Keep a record; it is on disk after the next `flush` or `writing`."""
-        self._rows.append(_row(record))
-        self._tokens += len(record.content_ns)
+        self._kept.add(record)
 
     def writing(self) -> Iterator[None]:
         """Write what is kept, as one batch: in steps, because all of them take milliseconds."""
-        rows, self._rows, self._tokens = self._rows, [], 0
-        if not rows:
+        batch, self._kept = self._kept, _Batch()
+        if not batch.rows:
             return
         columns = []
-        for type_, cells in zip(SCHEMA.types, zip(*rows)):
-            columns.append(_array(type_, cells))
+        for column in batch.columns():
+            columns.append(column)
             yield
         self._write(pa.RecordBatch.from_arrays(columns, schema=SCHEMA).serialize())
 
@@ -144,13 +146,55 @@ class Journal:
         return ArtifactError(f"{self.path}: cannot be written: {exc.strerror or exc}", hint=hint)
 
 
-def _row(record: RequestRecord) -> list[Any]:
-    """A record's cells, in the order of the columns."""
-    *cells, usage, error = msgspec.structs.astuple(record)
-    usage = usage or _NO_USAGE
-    cells += usage.input_tokens, usage.output_tokens, usage.reasoning_tokens, usage.cached_tokens
-    cells += (error.kind, error.message) if error else _NO_ERROR
-    return cells
+class _Batch:
+    """Records on their way into columns. Lists are flattened at once, so that no step of writing is long."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[Any, ...]] = []
+        self.spread: list[tuple[Any, ...]] = []
+        self.lists = {place: _Lists(array("q"), array("i", (0,))) for place in _LIST_PLACES}
+
+    @property
+    def tokens(self) -> int:
+        """How many content events the records have."""
+        return len(self.lists[_CONTENT].values)
+
+    def add(self, record: RequestRecord) -> None:
+        """Keep a record."""
+        cells = msgspec.structs.astuple(record)
+        self.rows.append(cells)
+        usage, error = record.usage or _NO_USAGE, record.error
+        self.spread.append(
+            (
+                usage.input_tokens,
+                usage.output_tokens,
+                usage.reasoning_tokens,
+                usage.cached_tokens,
+                error and error.kind,
+                error and error.message,
+            )
+        )
+        for place, (values, ends) in self.lists.items():
+            if items := cells[place]:
+                values.extend(items)
+            ends.append(len(values))
+
+    def columns(self) -> Iterator[pa.Array]:
+        """One after another, in the schema's order."""
+        own = len(SCHEMA) - _SPREAD
+        for place, type_ in enumerate(SCHEMA.types):
+            if place in self.lists:
+                yield _list_array(type_, *self.lists[place])
+            elif place < own:
+                yield _array(type_, [row[place] for row in self.rows])
+            else:
+                yield _array(type_, [row[place - own] for row in self.spread])
+
+
+class _Lists(NamedTuple):
+    values: "array[int]"
+    ends: "array[int]"
+    """Where each list ends; begins with a zero."""
 
 
 def read(path: Path) -> tuple[RunInfo, pa.Table]:
@@ -179,15 +223,6 @@ def _whole_batches(reader: pa.RecordBatchStreamReader) -> Iterable[pa.RecordBatc
 
 def _array(type_: pa.DataType, cells: Sequence[Any]) -> pa.Array:
     """Cells as a column, from raw buffers: `pa.array` would import pandas (0.8 s) on its first call."""
-    if pa.types.is_list(type_):
-        flat = array("q")
-        for cell in cells:
-            flat.extend(cell)
-        values = np.frombuffer(flat, np.int64)
-        if type_ == _LIST_32:  # 2.1 s of lag or slack and more are all the same
-            values = np.minimum(values, _INT32_MAX).astype(np.int32)
-        child = pa.Array.from_buffers(type_.value_type, len(values), [None, pa.py_buffer(values)])
-        return pa.Array.from_buffers(type_, len(cells), [None, _offsets(cells)], children=[child])
     if cells.count(cells[0]) == len(cells):  # one model, one URL, no errors, …: most columns of most batches
         return _constant(type_, cells[0], len(cells))
     validity = None
@@ -200,6 +235,14 @@ def _array(type_: pa.DataType, cells: Sequence[Any]) -> pa.Array:
     else:
         buffers = [validity, pa.py_buffer(np.array(cells, type_.to_pandas_dtype()))]
     return pa.Array.from_buffers(type_, len(cells), buffers)
+
+
+def _list_array(type_: pa.DataType, flat: "array[int]", ends: "array[int]") -> pa.Array:
+    values = np.frombuffer(flat, np.int64)
+    if type_ == _LIST_32:  # 2.1 s of lag or slack and more are all the same
+        values = np.minimum(values, _INT32_MAX).astype(np.int32)
+    child = pa.Array.from_buffers(type_.value_type, len(values), [None, pa.py_buffer(values)])
+    return pa.Array.from_buffers(type_, len(ends) - 1, [None, pa.py_buffer(ends)], children=[child])
 
 
 def _constant(type_: pa.DataType, cell: Any, rows: int) -> pa.Array:
