@@ -23,6 +23,8 @@ ROWS_PER_BATCH = 256
 TOKENS_PER_BATCH = 2048
 """A batch is written when it holds this much, which takes about a millisecond; and at least each second."""
 
+_BYTES_PER_STEP = 32_768
+
 _ELSEWHERE = "--artifact-dir names another place"
 _WHOLE_UNTIL_HERE = "what was written before is whole; `genai-perf report` reads it"
 _INFO_KEY = b"genai_perf"
@@ -117,7 +119,10 @@ class Journal:
         for column in batch.columns():
             columns.append(column)
             yield
-        self._write(pa.RecordBatch.from_arrays(columns, schema=SCHEMA).serialize())
+        message = memoryview(pa.RecordBatch.from_arrays(columns, schema=SCHEMA).serialize())
+        for start in range(0, len(message), _BYTES_PER_STEP):
+            yield
+            self._write(message[start : start + _BYTES_PER_STEP])
 
     def flush(self) -> None:
         """Write what is kept, at once."""
@@ -133,7 +138,7 @@ class Journal:
         finally:
             self._file.close()
 
-    def _write(self, message: pa.Buffer | bytes) -> None:
+    def _write(self, message: memoryview | pa.Buffer | bytes) -> None:
         left = memoryview(message)
         try:
             while left:  # a disk that is nearly full takes a part

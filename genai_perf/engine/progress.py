@@ -1,6 +1,7 @@
 """One line on a terminal while a run goes on; nothing where stderr is no terminal."""
 
 import asyncio
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,6 +71,6 @@ class Progress:
             sys.stderr.flush()
 
     def _draw(self) -> None:
-        sys.stderr.write(_CLEAR + self._text())
+        sys.stderr.write(_CLEAR + self._text()[: shutil.get_terminal_size().columns - 1])
         sys.stderr.flush()
         self._handle = asyncio.get_running_loop().call_later(_PERIOD_S, self._draw)
