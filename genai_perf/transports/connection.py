@@ -14,48 +14,21 @@ import asyncio
 import os
 import socket
 import ssl
-import struct
-import sys
 from contextlib import suppress
 from typing import Any
 
 import httptools
 
 from genai_perf.clock import NS_PER_MS, NS_PER_S, WallOffset, monotonic_ns
+from genai_perf.transports.stamps import ANCILLARY_BYTES, enable_kernel_stamps, timespec
 from genai_perf.transports.tls import explain
 from genai_perf.types import Exchange, RequestError, Stamp
 
 _READ_BYTES = 65_536
-_ANCILLARY_BYTES = 64
-_SO_TIMESTAMPNS = 35
-"""Linux; the socket module does not name it before Python 3.14."""
-_timespec = struct.Struct("@qq").unpack
 
 _KEPT_HEADERS = frozenset(
     {b"content-type", b"content-encoding", b"content-length", b"transfer-encoding", b"location"}
 )
-
-
-def enable_kernel_stamps(sock: socket.socket) -> bool:
-    """Ask the kernel to stamp what it receives; False where it does not know how."""
-    if not sys.platform.startswith("linux") or struct.calcsize("P") != 8:
-        return False
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-    except OSError:
-        return False
-    return sock.family != socket.AF_UNIX  # a unix socket takes the option and stamps nothing
-
-
-def stamping_socket() -> socket.socket:
-    """While it is open, the kernel stamps everything it receives, and a new connection's first bytes with it.
-
-    The kernel turns stamping on some time after the first socket asks for it, and off after the last has
-    closed: a run that opens a connection for each request would have its first answer unstamped now and then.
-    """
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    enable_kernel_stamps(sock)
-    return sock
 
 
 class TlsLayer:
@@ -227,7 +200,7 @@ class Connection:
 
     def _on_readable(self) -> None:
         try:
-            data, ancillary, _, _ = self._recvmsg(_READ_BYTES, _ANCILLARY_BYTES)
+            data, ancillary, _, _ = self._recvmsg(_READ_BYTES, ANCILLARY_BYTES)
         except BlockingIOError:
             return
         except OSError as exc:
@@ -239,7 +212,7 @@ class Connection:
             return
         exchange = self._exchange
         if ancillary:
-            seconds, nanoseconds = _timespec(ancillary[0][2])
+            seconds, nanoseconds = timespec(ancillary[0][2])
             at_ns = seconds * NS_PER_S + nanoseconds - self._wall_offset.ns - self._origin_ns
             if not self._empty_ns <= at_ns <= now_ns:
                 at_ns = self._plausible_ns(at_ns)

@@ -16,7 +16,8 @@ from genai_perf.clock import NS_PER_S, Origin, WallOffset, monotonic_ns
 from genai_perf.config.schema import EndpointConfig
 from genai_perf.exceptions import ServerError
 from genai_perf.transports.address import Address, reason
-from genai_perf.transports.connection import Connection, TlsLayer, stamping_socket
+from genai_perf.transports.connection import Connection, TlsLayer
+from genai_perf.transports.stamps import keep_stamping
 from genai_perf.transports.tls import client_context, explain
 from genai_perf.types import Exchange, Request, RequestError
 
@@ -55,7 +56,7 @@ class HttpTransport:
 
     async def open(self, connections: int) -> None:
         """Connect before the clock starts; at least once to each URL, to know that it is there."""
-        self._stamping = stamping_socket()
+        self._stamping = await keep_stamping()
         self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
         await _all_or_none([self._open_first(pool) for pool in self._pools])
         if self._keeps:

@@ -16,6 +16,7 @@ from server import LAST_CHUNK, Peer, Server, answer, chunk, event, head
 from wire import ask, assert_in_order, in_flight, native, until
 
 from genai_perf.clock import monotonic_ns
+from genai_perf.transports.stamps import keep_stamping
 from genai_perf.types import Exchange, Stamp
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux stamps what it receives")
@@ -201,6 +202,25 @@ async def test_a_read_without_a_kernel_stamp_makes_the_exchange_one_of_ours(
                 server.step()
     assert Stamp.USER is exchange.stamp
     assert exchange.at_ns == exchange.read_ns
+
+
+@linux
+async def test_the_kernel_stamps_from_before_the_run_to_its_end() -> None:
+    def script(peer: Peer) -> None:
+        while peer.request():
+            peer.write(answer(b"{}"))
+
+    with Server(script) as server:
+        async with native(server.url) as transport:
+            assert transport._stamping is not None
+            assert Stamp.KERNEL is (await ask(transport)).stamp
+            assert transport._stamping.fileno() >= 0
+        assert -1 == transport._stamping.fileno()
+
+
+async def test_a_kernel_that_never_stamps_holds_no_run_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("genai_perf.transports.stamps.enable_kernel_stamps", lambda sock: False)
+    assert await keep_stamping() is None
 
 
 @linux
