@@ -128,6 +128,12 @@ def test_more_than_two_seconds_of_lag_or_slack_are_all_the_same(tmp_path):
     assert (expected, expected, lags) == (row["content_lag_ns"], row["content_slack_ns"], row["content_ns"])
 
 
+def test_there_is_a_column_for_every_field_of_a_record_in_its_order():
+    *fields, usage, error = RequestRecord.__struct_fields__
+    spread = [*(f"{usage}_{name}" for name in Usage.__slots__), f"{error}_kind", f"{error}_message"]
+    assert [*fields, *spread] == SCHEMA.names
+
+
 def test_a_journal_without_records_is_one(tmp_path):
     write(tmp_path / "j")
     assert (info(), 0) == (read(tmp_path / "j")[0], len(read(tmp_path / "j")[1]))
