@@ -138,7 +138,7 @@ def test_the_lists_of_a_record_run_in_parallel(texts, stamp, data):
 
 
 def test_the_published_example_reads_as_published():
-    """TTFT 5 ms (the role chunk is dropped), TTST 1 ms, latency 6 ms (finish chunk and [DONE] are dropped)."""
+    """TTFT 5 ms (the role chunk dropped), TTST 1 ms, latency 6 ms (finish chunk and [DONE] dropped)."""
     at_ns = [4_000_000, 5_000_000, 6_000_000, 10_500_000, 11_000_000]
     events = [
         event(chunk("", delta={"role": "assistant"})),
