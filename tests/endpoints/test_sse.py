@@ -162,6 +162,24 @@ def test_no_bytes_are_too_strange(body, data):
     assert data_of(body) == data_of(*reads)
 
 
+@pytest.mark.parametrize(
+    "odd", [b": ping\n\n", b"data: \n\n", b"\n", b"id: 7\n\n", b"data: a\ndata: b\n\n", b"data: c\r\n\r\n"]
+)
+@pytest.mark.parametrize("at", [0, 1, 4_000, 4_999, 5_000])
+def test_a_long_answer_may_turn_odd_anywhere(odd, at):
+    pieces = [b"data: %d%b\n\n" % (number, b"x" * (number % 40)) for number in range(5_000)]
+    pieces.insert(at, odd)
+    expected = [data for piece in pieces for data in data_of(piece)]
+    body = b"".join(pieces)
+    assert expected == data_of(*cut(body, range(0, len(body), 1013)))
+
+
+def test_an_event_longer_than_a_piece_is_one_event():
+    long = b"x" * 200_000
+    body = b"data: a\n\ndata: " + long + b"\n\ndata: b\n\n"
+    assert [b"a", long, b"b"] == data_of(*cut(body, range(0, len(body), 9_999)))
+
+
 def test_a_long_answer_comes_in_slices():
     body = b"".join(b"data: %d\n\n" % number for number in range(1000))
     for line_end in (b"\n", b"\r\n"):
