@@ -56,6 +56,8 @@ def _found(body: bytes, complete: bool, at_once: int) -> Iterator[_Found]:
         for first in range(0, len(lines), at_once):
             data = lines[first : first + at_once]
             yield data, [start := start + len(line) + _FRAME_BYTES for line in data], {}
+    if start == len(body):
+        return
     found = (
         (value, end, name)
         for lines, end, terminated in _blocks(body, start)
