@@ -3,7 +3,7 @@
 When an answer is complete the next request is sent first; its bytes wait here. They are read in slices of
 `SLICE_NS`, and between two slices the event loop takes whatever has arrived, so reading never delays a send
 or a stamp by more than that. Only a server that answers faster than this program can read makes the backlog
-deep; then reading gets as much time as the loop's other work took, so that memory stays bounded.
+deep; then reading gets its share of the loop's time, the more the deeper, so that memory stays bounded.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from genai_perf.types import Exchange, RequestRecord, Slot
 
 SLICE_NS = 200_000
 DEEP = 64
-"""Exchanges in the backlog from which on it must not grow."""
+"""So many exchanges in the backlog, and reading gets as much time as all else took; twice as many, twice."""
 FLUSH_S = 0.5
 """A killed run loses at most the records of its last second."""
 
@@ -73,8 +73,7 @@ class Recorder:
 
     def _slice(self) -> None:
         now_ns = monotonic_ns()
-        budget_ns = SLICE_NS if len(self._backlog) < DEEP else max(SLICE_NS, now_ns - self._left_ns)
-        until_ns = now_ns + budget_ns
+        until_ns = now_ns + max(SLICE_NS, (now_ns - self._left_ns) * (len(self._backlog) // DEEP))
         try:
             while self._is_due and now_ns < until_ns:
                 self._is_due = self.failure is None and self._step()
