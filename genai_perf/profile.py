@@ -73,8 +73,9 @@ def summarize(
     Raises ArtifactError, UsageError and TokenizerError.
     """
     from genai_perf.engine import journal
-    from genai_perf.metrics.compute import compute
+    from genai_perf.metrics.compute import of_columns
     from genai_perf.metrics.goodput import check_goodput
+    from genai_perf.metrics.reading import read_columns
     from genai_perf.reports import Result
     from genai_perf.workload import inputs_file
 
@@ -98,15 +99,14 @@ def summarize(
         input_tokens = counter.count(endpoint.prompt_text(body) for body in bodies)
         info = replace(info, tokenizer=counter.info())
     records = _measured(records, end)
-    summary = compute(
+    columns = read_columns(
         records,
-        info,
-        end,
-        settings=settings,
-        count=counter.count if counter is not None else None,
-        produces_tokens=endpoint.produces_tokens,
+        count=counter.count if counter is not None and endpoint.produces_tokens else None,
         input_tokens=input_tokens,
+        use_server_token_count=settings.use_server_token_count,
+        slos=settings.goodput,
     )
+    summary = of_columns(columns, info, end, settings=settings, produces_tokens=endpoint.produces_tokens)
     return Result(
         info=replace(info, config={**config, "metrics": asdict(settings)}),
         end=end,
@@ -115,6 +115,7 @@ def summarize(
         endpoint_path=config["endpoint"]["path"] or endpoint.path,
         title=endpoint.title,
         produces_tokens=endpoint.produces_tokens,
+        columns=columns,
     )
 
 
@@ -322,9 +323,14 @@ def _publish(result: "Result", directory: Path, output: OutputConfig, *, asked: 
 
     for write in (json_file.write, csv_file.write, raw.write):
         write(result, directory)
+    if result.summary.requests:
+        console.write(result, directory, verbose=output.verbose)
+    if output.generate_plots:
+        from genai_perf.reports import plots
+
+        plots.write(result, directory)
     if not result.summary.requests:
         raise _nothing_measured(result, directory, asked)
-    console.write(result, directory, verbose=output.verbose)
     return _exit_code(result.end)
 
 

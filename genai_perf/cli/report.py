@@ -14,7 +14,8 @@ from genai_perf.config.options import OPTIONS
 _OPTIONS = [
     option
     for option in OPTIONS.values()
-    if option.section in ("metrics", "tokenizer") or option.key in ("output.verbose", "output.quiet")
+    if option.section in ("metrics", "tokenizer")
+    or option.key in ("output.generate_plots", "output.verbose", "output.quiet")
 ]
 
 

@@ -66,8 +66,7 @@ LATER_OPTIONS: Sequence[str] = (
     "--session-turn-delay-stddev",
     "--session-turns-mean",
     "--session-turns-stddev",
-    # plots and checkpoints
-    "--generate-plots",
+    # checkpoints
     "--checkpoint-dir",
     "--enable-checkpointing",
     # sweeps
@@ -129,7 +128,7 @@ def known_flags(flags: Mapping[str, Flag]) -> dict[str, Flag]:
     return {**later, **translated, **old, **flags}
 
 
-_LATER_SWITCHES = ("--fixed-schedule", "--generate-plots", "--enable-checkpointing")
+_LATER_SWITCHES = ("--fixed-schedule", "--enable-checkpointing")
 
 
 def translate(pairs: Sequence[tuple[str, str | None]]) -> list[tuple[str, str | None]]:

@@ -132,6 +132,7 @@ class OutputConfig:
 
     artifact_dir: Path = option(Path("artifacts"), "--artifact-dir", metavar="DIR", help="Every run gets a directory of its own in here.")
     profile_export_file: str = option("profile_export.json", "--profile-export-file", metavar="NAME", help="Name of the raw export; the other files are named after it.")
+    generate_plots: bool = option(False, "--generate-plots", help="Draw the run: pages that open offline, in plots/; images too where kaleido and a Chrome are installed.")
     verbose: bool = option(False, "-v", "--verbose", help="More about the run: each measurement window, and the whole table.")
     quiet: bool = option(False, "-q", "--quiet", help="Nothing on stderr but errors.")
 

@@ -41,6 +41,18 @@ def compute(
         use_server_token_count=settings.use_server_token_count,
         slos=settings.goodput,
     )
+    return of_columns(columns, info, end, settings=settings, produces_tokens=produces_tokens)
+
+
+def of_columns(
+    columns: Columns,
+    info: RunInfo,
+    end: RunEnd | None = None,
+    *,
+    settings: MetricsConfig,
+    produces_tokens: bool = True,
+) -> Summary:
+    """The same, of columns that are read already and that somebody else wants to see too."""
     return Summary(
         metrics=_measure(columns, produces_tokens),
         requests=len(columns),

@@ -15,6 +15,8 @@ from genai_perf.types import RunEnd, RunInfo, Summary
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from genai_perf.metrics.columns import Columns
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -24,13 +26,15 @@ class Result:
     end: RunEnd | None
     """None when the run was killed."""
     records: pa.Table
-    """The journal's; only `raw` reads it, the others tell the summary."""
+    """The journal's; only `raw` and `plots` read it, the others tell the summary."""
     summary: Summary
     endpoint_path: str
     """Where the requests went; by it GenAI-Perf's parser knows the format of the answers."""
     title: str = "LLM Metrics"
     """Of the console table."""
     produces_tokens: bool = True
+    columns: Columns | None = None
+    """What the summary was made of; only `plots` reads it, and counts no tokens without."""
 
     def option(self, section: str, name: str, default: Any = None) -> Any:
         """A value of the run's configuration; the default where it is unset or was unknown then."""

@@ -93,7 +93,7 @@ def input_config(result: Result) -> dict[str, Any]:
                 "artifact_directory": option("output", "artifact_dir"),
                 "checkpoint_directory": unset,
                 "profile_export_file": result.raw_name,
-                "generate_plots": False,
+                "generate_plots": option("output", "generate_plots", False),
                 "enable_checkpointing": False,
             },
             "tokenizer": {

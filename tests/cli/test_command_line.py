@@ -296,7 +296,6 @@ def test_a_report_changes_only_what_is_given(runs):
             "--profile-export-file: run.json is another file of the run",
         ),
         ([*CHAT, "--artifact-dir", __file__], f"--artifact-dir: {__file__!r} is a file"),
-        ([*CHAT, "--generate-plots"], "--generate-plots is not available in this version"),
         ([*CHAT, "--fixed-schedule"], "--fixed-schedule is not available in this version"),
         ([*CHAT, "--image-w", "5"], "--image-w is ambiguous: --image-width-mean, --image-width-stddev"),
         ([*CHAT, "--prompt-source", "dataset"], "--prompt-source: dataset is not available in this version"),

@@ -15,7 +15,8 @@ from genai_perf.config.schema import (
     MetricsConfig,
     OutputConfig,
 )
-from genai_perf.metrics.compute import compute
+from genai_perf.metrics.compute import of_columns
+from genai_perf.metrics.reading import read_columns
 from genai_perf.reports import Result
 from genai_perf.types import RunEnd, Window
 
@@ -35,14 +36,14 @@ def result(rows: list[dict[str, Any]], config: Config = CHAT, end: RunEnd | None
     if not tokens:
         run = replace(run, tokenizer={})
     records = table(rows)
-    summary = compute(
+    columns = read_columns(
         records,
-        run,
-        end,
-        settings=config.metrics,
         count=characters if tokens else None,
-        produces_tokens=tokens,
+        input_tokens=None,
+        use_server_token_count=config.metrics.use_server_token_count,
+        slos=config.metrics.goodput,
     )
+    summary = of_columns(columns, run, end, settings=config.metrics, produces_tokens=tokens)
     return Result(
         info=run,
         end=end,
@@ -51,6 +52,7 @@ def result(rows: list[dict[str, Any]], config: Config = CHAT, end: RunEnd | None
         endpoint_path=config.endpoint.path or PATHS[endpoint],
         title="LLM Metrics" if tokens else "Embeddings Metrics",
         produces_tokens=tokens,
+        columns=columns,
     )
 
 

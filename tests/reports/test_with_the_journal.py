@@ -17,7 +17,7 @@ import msgspec
 from genai_perf.config.schema import Config, EndpointConfig, MetricsConfig
 from genai_perf.engine.journal import Journal, read
 from genai_perf.metrics.compute import compute
-from genai_perf.reports import Result, console, csv_file, json_file, raw
+from genai_perf.reports import Result, console, csv_file, json_file, plots, raw
 from genai_perf.types import Phase, RequestError, RequestRecord, RunInfo, Stamp, Usage
 
 here = Path(sys.argv[1])
@@ -47,6 +47,9 @@ result = Result(info, None, records, summary, "v1/chat/completions")
 for write in (raw.write, json_file.write, csv_file.write):
     write(result, here)
 console.write(result, here)
+assert "plotly" not in sys.modules, "nothing is drawn yet"
+plots.write(result, here, render=lambda images: None)
+assert "kaleido" not in sys.modules, "it has a process of its own"
 assert "pandas" not in sys.modules, "most of a second, for nothing"
 """
 

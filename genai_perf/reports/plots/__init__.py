@@ -1,0 +1,99 @@
+"""The pictures of a run and of a sweep (`--generate-plots`): pages that open offline, and images.
+
+`write` leaves in `<run>/plots/`: GenAI-Perf's five pictures (`defaults`) with their `config.yaml` and parquet
+files, a timeline and the latencies over it (`over_time`), their distributions, and an `index.html` that shows
+them all. `write_sweep` does the same for a sweep. `series` computes, `look` dresses, `pages` and `images`
+write.
+
+plotly loads when something is drawn; kaleido only in the process that drives the browser.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from genai_perf.clock import NS_PER_S
+from genai_perf.exceptions import ArtifactError
+from genai_perf.metrics.exactness import sentence
+from genai_perf.reports import Result
+from genai_perf.reports.plots import defaults, distributions, images, over_time, pages, series, sweep
+from genai_perf.reports.plots.images import Render
+from genai_perf.reports.plots.look import Picture, plural
+
+__all__ = ["DIRECTORY", "write", "write_sweep"]
+
+DIRECTORY = "plots"
+
+logger = logging.getLogger(__name__)
+
+
+def write(result: Result, directory: Path, *, render: Render | None = None) -> Path:
+    """Draws a run's pictures into `directory/plots` and gives the index. Raises ArtifactError.
+
+    Where no image can be made, a warning says why; `render` makes them, unless given by kaleido.
+    """
+    plots = _directory(directory)
+    run = series.read(result)
+    points = defaults.points(run)
+    pictures = [
+        *defaults.pictures(run, points),
+        *over_time.pictures(run),
+        *distributions.pictures(run),
+    ]
+    export = directory / result.raw_name
+    defaults.write_config(points, plots, export)
+    defaults.write_points(points, plots, _run_name(export))
+    return _publish(pictures, _about(result, directory), plots, render)
+
+
+def write_sweep(
+    runs: sweep.Series, directory: Path, *, parameter: str, title: str = "Sweep", render: Render | None = None
+) -> Path:
+    """Draws a sweep's pictures into `directory/plots` and gives the index. Raises ArtifactError.
+
+    `runs` are (load, summary) by the name of their series: one series without a name for a sweep of one
+    parameter. `parameter` says what the load is, as the axes shall: `Concurrency`, `Request rate
+    (requests/s)`. The knee is `genai_perf.metrics.knee.knee_of`'s.
+    """
+    plots = _directory(directory)
+    drawn = sweep.sweep(runs, parameter)
+    return _publish(list(sweep.pictures(drawn)), pages.About(title, (drawn.about(),)), plots, render)
+
+
+def _publish(pictures: Sequence[Picture], about: pages.About, plots: Path, render: Render | None) -> Path:
+    index = pages.write(pictures, about, plots)
+    problem = images.write(pictures, plots, render) if pictures else None
+    if problem:
+        logger.warning("%s", problem)
+    logger.info("Plots: %s", index)
+    return index
+
+
+def _directory(directory: Path) -> Path:
+    plots = directory / DIRECTORY
+    try:
+        plots.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ArtifactError(f"{plots}: cannot be made: {exc.strerror or exc}") from exc
+    return plots
+
+
+def _run_name(export: Path) -> str:
+    """By which GenAI-Perf tells runs apart: the directory, and the raw export without its suffix."""
+    parent = export.absolute().parent.name
+    return f"{parent}/{export.stem}" if parent else export.stem
+
+
+def _about(result: Result, directory: Path) -> pages.About:
+    summary = result.summary
+    failed = sum(count for count, _ in summary.errors.values())
+    started = datetime.fromtimestamp(result.info.started_wall_ns / NS_PER_S, UTC)
+    outcome = f"{plural(summary.requests, 'request')} succeeded, {failed:,} failed."
+    lines = [f"{outcome} Started {started:%Y-%m-%d %H:%M:%S} UTC."]
+    if exact := sentence(summary):
+        lines.append(f"How exact: {exact}")
+    lines += [f"Note: {note}" for note in summary.notes]
+    return pages.About(directory.absolute().name, tuple(lines), result.info.command)
