@@ -155,18 +155,18 @@ def test_records_are_written_in_the_order_in_which_answers_ended(steps):
     assert order == recording(steps, journal, body) == journal.rows
 
 
-def test_a_deep_backlog_gets_as_much_time_as_everything_else_took(steps):
+def test_a_deep_backlog_gets_as_much_time_as_everything_else_took_and_more_the_deeper_it_is(steps):
     async def body(recorder, seen):
         for row in range(3 * DEEP):
             recorder.keep(*taking(1, row))
         steps.now_ns += 10 * SLICE_NS  # the loop was busy elsewhere
         await asyncio.sleep(0)
-        assert 40 == len(seen)
+        assert 120 == len(seen), "three times as deep, three times as long"
         steps.now_ns += 15 * SLICE_NS
         await asyncio.sleep(0)
-        assert 100 == len(seen)
+        assert 180 == len(seen), "once as deep, as long"
         await asyncio.sleep(0)  # nothing else to do: a slice is what it takes
-        assert 104 == len(seen)
+        assert 184 == len(seen)
 
     assert 3 * DEEP == len(recording(steps, Written(), body))
 
