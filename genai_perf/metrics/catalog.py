@@ -31,6 +31,23 @@ class Unit(Enum):
     REQUESTS_PER_S = ("requests/sec", 1, "per sec")
     COUNT = ("count", 1, "count")
     PERCENT = ("%", 0.01, "%")
+    """Of what is kept as a share of 1."""
+    # of GPUs; the base units are those that DCGM reports in
+    PERCENTAGE = ("%", 1, "%")
+    """Of what is kept as a percentage."""
+    WATTS = ("W", 1, "W")
+    MEGAJOULES = ("MJ", 10**9, "MJ")
+    """Kept in millijoules."""
+    GIGABYTES = ("GB", 10**9 / 2**20, "GB")
+    """Kept in MiB."""
+    MEGAHERTZ = ("MHz", 1, "MHz")
+    CELSIUS = ("C", 1, "C")
+    KILOBYTES_PER_S = ("KB/s", 1024, "KB/s")
+    """Kept in bytes a second; GenAI-Perf's KB are 1,024 bytes."""
+    MICROSECONDS = ("us", 1, "us")
+    ERRORS = ("errors", 1, "errors")
+    PAGES = ("pages", 1, "pages")
+    RETRIES = ("retries", 1, "retries")
 
     def __init__(self, label: str, base: float, heading: str) -> None:
         self.label = label

@@ -11,11 +11,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from genai_perf.types import Stats
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from genai_perf.types import Stats
 
     Numbers = NDArray[np.floating[Any] | np.integer[Any]]
 
@@ -46,6 +46,8 @@ def describe(values: Values) -> Stats | None:
     so neither can their lower bounds.
     """
     import numpy as np
+
+    from genai_perf.types import Stats  # here, so that the tables load without msgspec
 
     ordered = _ordered(values.value)
     if not len(ordered):
