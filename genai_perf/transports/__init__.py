@@ -2,7 +2,12 @@
 
 from typing import Protocol
 
+from genai_perf.clock import NS_PER_S
 from genai_perf.types import Exchange
+
+DEAD_WITHIN_NS = NS_PER_S
+"""A kept connection that breaks sooner than this after the request was dead before it: the request is sent
+again. One that breaks later took the server's work with it, and the request has failed."""
 
 
 class Transport(Protocol):

@@ -15,6 +15,7 @@ from typing import Any
 from genai_perf.clock import NS_PER_S, Origin, WallOffset, monotonic_ns
 from genai_perf.config.schema import EndpointConfig
 from genai_perf.exceptions import ServerError
+from genai_perf.transports import DEAD_WITHIN_NS
 from genai_perf.transports.address import Address, reason
 from genai_perf.transports.connection import Connection, TlsLayer
 from genai_perf.transports.stamps import keep_stamping
@@ -210,8 +211,9 @@ class _Pool:
 
 
 def _was_never_seen(exchange: Exchange, connection: Connection) -> bool:
-    """Whether the connection broke before the first byte of an answer."""
-    return exchange.error is not None and exchange.error.kind in ("closed", "reset") and connection.is_silent
+    """Whether the connection was dead before the request: it broke at once, without a byte of an answer."""
+    broke = exchange.error is not None and exchange.error.kind in ("closed", "reset")
+    return broke and connection.is_silent and exchange.end_ns - exchange.start_ns < DEAD_WITHIN_NS
 
 
 async def _all_or_none(connecting: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -19,6 +19,7 @@ import httpx
 from genai_perf.clock import Origin, monotonic_ns
 from genai_perf.config.schema import EndpointConfig
 from genai_perf.exceptions import ServerError, UsageError
+from genai_perf.transports import DEAD_WITHIN_NS
 from genai_perf.transports.address import Address, reason
 from genai_perf.transports.tls import client_context, explain
 from genai_perf.types import Exchange, RequestError, Stamp
@@ -110,7 +111,8 @@ class HttpxTransport:
                 exchange.end_ns = self._now_ns()
         is_broken = exchange.error is not None and exchange.error.kind in ("closed", "reset")
         was_idle = not (trace.has_connected or self._shares_connections)
-        return not (is_broken and was_idle and exchange.status == 0)
+        was_dead = exchange.end_ns - exchange.start_ns < DEAD_WITHIN_NS
+        return not (is_broken and was_idle and was_dead and exchange.status == 0)
 
     async def close(self) -> None:
         """Close every connection."""

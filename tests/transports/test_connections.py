@@ -294,6 +294,20 @@ async def test_a_request_sent_again_counts_from_the_second_time() -> None:
     assert 2 == len(server.requests)  # the one that was lost is not even read
 
 
+@pytest.mark.parametrize("script", [closed_when_used_again, reset_when_used_again])
+async def test_a_server_that_gives_up_after_a_while_has_failed_the_request(
+    script: Callable[[Peer], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("genai_perf.transports.http.DEAD_WITHIN_NS", 0)  # any time is a while
+    with Server(script) as server:
+        async with native(server.url) as transport:
+            await ask(transport)
+            failed = (await ask(transport)).error
+            assert failed is not None
+            assert failed.kind in ("closed", "reset")
+            assert (await ask(transport)).error is None
+
+
 async def test_a_connection_reset_while_idle_is_replaced() -> None:
     with Server(reset_after_each) as server:
         async with native(server.url) as transport:
