@@ -370,6 +370,6 @@ def _advice(kind: str, result: "Result", config: Config | None) -> str | None:
         names = known_models(config)
         if names and not set(config.endpoint.model_names) <= set(names):
             return f"the server has these models: {', '.join(names[:10])}"
-        if kind == "http_404":
-            return f"is /{result.endpoint_path} the right path there? --endpoint names another"
+    if kind in ("http_404", "http_405", "http_501"):
+        return f"is /{result.endpoint_path} the right path there? --endpoint names another"
     return None
