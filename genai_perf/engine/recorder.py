@@ -18,6 +18,8 @@ from genai_perf.exceptions import ArtifactError
 from genai_perf.types import Exchange, RequestRecord, Slot
 
 SLICE_NS = 200_000
+PAUSE_S = 0.001
+"""From one slice to the next. Reading each answer as it ends would cost the loop a turn, and the caches, each."""
 DEEP = 64
 """So many exchanges in the backlog, and reading gets as much time as all else took; twice as many, twice."""
 FLUSH_S = 0.5
@@ -69,7 +71,7 @@ class Recorder:
         if not self._is_due:
             self._is_due = True
             self._left_ns = monotonic_ns()
-            self._loop.call_soon(self._slice)
+            self._loop.call_later(PAUSE_S, self._slice)
 
     def _slice(self) -> None:
         now_ns = monotonic_ns()
@@ -83,7 +85,7 @@ class Recorder:
             self._fail(exc)
         self._left_ns = now_ns
         if self._is_due:
-            self._loop.call_soon(self._slice)
+            self._loop.call_later(PAUSE_S, self._slice)
 
     def _step(self) -> bool:
         """Go on with a batch or an exchange, to where it can be left; False when there is none."""

@@ -11,7 +11,7 @@ from genai_perf import endpoints
 from genai_perf.endpoints import Endpoint
 from genai_perf.engine import recorder as module
 from genai_perf.engine.journal import Journal, read
-from genai_perf.engine.recorder import DEEP, FLUSH_S, SLICE_NS, Recorder
+from genai_perf.engine.recorder import DEEP, FLUSH_S, PAUSE_S, SLICE_NS, Recorder
 from genai_perf.exceptions import ArtifactError
 from genai_perf.types import Answer, Slot
 
@@ -107,15 +107,10 @@ def recording(steps, journal, body):
 
 
 def watch_the_loop(steps, turns):
-    """A callback that runs at every turn of the loop and says so in the log."""
+    """A callback that runs in every pause between two slices and says so in the log."""
     loop = asyncio.get_running_loop()
-
-    def tick(left):
-        steps.log.append("turn")
-        if left:
-            loop.call_soon(tick, left - 1)
-
-    loop.call_soon(tick, turns)
+    for turn in range(turns):
+        loop.call_later((turn + 1.5) * PAUSE_S, steps.log.append, "turn")
 
 
 def test_a_large_answer_is_read_a_slice_at_a_time_and_the_loop_turns_in_between(steps):
@@ -123,8 +118,8 @@ def test_a_large_answer_is_read_a_slice_at_a_time_and_the_loop_turns_in_between(
         recorder.keep(*taking(10))
         assert [] == steps.log, "keeping reads nothing: the next request is sent first"
         watch_the_loop(steps, 3)
-        await sleep_until(1)
-        assert [0, 0, 0, 0, "turn", 0, 0, 0, 0, "turn", 0, 0, "turn", "turn"] == steps.log
+        await sleep_until(S // 10)
+        assert [0, 0, 0, 0, "turn", 0, 0, 0, 0, "turn", 0, 0, "turn"] == steps.log
         assert [0] == seen
 
     recording(steps, Written(), body)
@@ -135,8 +130,8 @@ def test_small_answers_share_a_slice(steps):
         for row in range(6):
             recorder.keep(*taking(1, row))
         watch_the_loop(steps, 1)
-        await sleep_until(1)
-        assert [0, 1, 2, 3, "turn", 4, 5, "turn"] == steps.log
+        await sleep_until(S // 10)
+        assert [0, 1, 2, 3, "turn", 4, 5] == steps.log
 
     assert list(range(6)) == recording(steps, Written(), body)
 
@@ -148,7 +143,7 @@ def test_records_are_written_in_the_order_in_which_answers_ended(steps):
     async def body(recorder, seen):
         for row in order[:5]:
             recorder.keep(*taking(1 + row, row))
-        await asyncio.sleep(0)
+        await asyncio.sleep(PAUSE_S)
         for row in order[5:]:
             recorder.keep(*taking(1 + row, row))
 
@@ -160,12 +155,12 @@ def test_a_deep_backlog_gets_as_much_time_as_everything_else_took_and_more_the_d
         for row in range(3 * DEEP):
             recorder.keep(*taking(1, row))
         steps.now_ns += 10 * SLICE_NS  # the loop was busy elsewhere
-        await asyncio.sleep(0)
+        await asyncio.sleep(PAUSE_S)
         assert 120 == len(seen), "three times as deep, three times as long"
         steps.now_ns += 15 * SLICE_NS
-        await asyncio.sleep(0)
+        await asyncio.sleep(PAUSE_S)
         assert 180 == len(seen), "once as deep, as long"
-        await asyncio.sleep(0)  # nothing else to do: a slice is what it takes
+        await asyncio.sleep(PAUSE_S)  # nothing else to do: a slice is what it takes
         assert 184 == len(seen)
 
     assert 3 * DEEP == len(recording(steps, Written(), body))
@@ -176,7 +171,7 @@ def test_a_shallow_backlog_never_takes_more_than_a_slice(steps):
         for row in range(DEEP - 1):
             recorder.keep(*taking(1, row))
         steps.now_ns += 100 * SLICE_NS
-        await asyncio.sleep(0)
+        await asyncio.sleep(PAUSE_S)
         assert 4 == len(seen)
 
     recording(steps, Written(), body)
@@ -200,7 +195,8 @@ def test_what_is_read_is_flushed_twice_a_second(steps):
         await sleep_until(2 * S)
 
     recording(steps, journal, body)
-    assert [(number * int(FLUSH_S * S), 1) for number in range(1, 5)] == journal.flushed
+    by_time = [(round((number * FLUSH_S + PAUSE_S) * S), 1) for number in range(1, 4)]
+    assert [*by_time, (2 * S, 1)] == journal.flushed
 
 
 def test_a_record_is_on_disk_before_its_second_is_over(tmp_path):
@@ -220,7 +216,7 @@ def test_closing_reads_what_is_left(steps):
 
     async def body(recorder, seen):
         recorder.keep(*taking(9, 0))
-        await asyncio.sleep(0)  # in the middle of the first
+        await asyncio.sleep(PAUSE_S)  # in the middle of the first
         recorder.keep(*taking(9, 1))
         recorder.keep(*taking(9, 2))
 
@@ -254,7 +250,7 @@ def test_a_full_batch_is_written_a_slice_at_a_time(steps):
         for row in range(2):
             recorder.keep(*taking(1, row))
         watch_the_loop(steps, 3)
-        await sleep_until(1)
+        await sleep_until(S // 10)
         assert [0, 1] == seen
 
     recording(steps, journal, body)

@@ -470,5 +470,5 @@ def test_a_bug_in_an_endpoint_is_a_traceback_and_not_a_hanging_run(tmp_path):
             await Run(job, transport, Journal(tmp_path / "j", info()), VirtualTimer()).measure()
         return now_ns()
 
-    assert 10 * MS == run(main())
+    assert 10 * MS < run(main()) < 15 * MS
     assert (True, 0) == (transport.closed, transport.in_flight)
