@@ -1,0 +1,1 @@
+"""GenAI-Perf's import path."""
