@@ -2,8 +2,9 @@
 
 When an answer is complete the next request is sent first; its bytes wait here. They are read in slices of
 `SLICE_NS`, and between two slices the event loop takes whatever has arrived, so reading never delays a send
-or a stamp by more than that. Only a server that answers faster than this program can read makes the backlog
-deep; then reading gets its share of the loop's time, the more the deeper, so that memory stays bounded.
+or a stamp by more than that. When many answers end together the slices grow, to `LONGEST_SLICE_NS`. Only a
+server that answers faster than this program can read makes the backlog grow beyond `FULL`; then reading takes
+what time it needs, so that memory stays bounded.
 """
 
 import asyncio
@@ -19,9 +20,13 @@ from genai_perf.types import Exchange, RequestRecord, Slot
 
 SLICE_NS = 200_000
 PAUSE_S = 0.001
-"""From one slice to the next. Reading each answer as it ends would cost the loop a turn, and the caches, each."""
+"""From one slice to the next: to read each answer as it ends would cost a turn of the loop for each."""
+LONGEST_SLICE_NS = 1_000_000
+"""Far below the gap between two tokens: a loop that is away for longer than that loses the first one's stamp."""
 DEEP = 64
 """So many exchanges in the backlog, and reading gets as much time as all else took; twice as many, twice."""
+FULL = 4096
+"""Exchanges in the backlog beyond which it must not grow."""
 FLUSH_S = 0.5
 """A killed run loses at most the records of its last second."""
 
@@ -75,7 +80,7 @@ class Recorder:
 
     def _slice(self) -> None:
         now_ns = monotonic_ns()
-        until_ns = now_ns + max(SLICE_NS, (now_ns - self._left_ns) * (len(self._backlog) // DEEP))
+        until_ns = now_ns + self._budget_ns(now_ns - self._left_ns)
         try:
             while self._is_due and now_ns < until_ns:
                 self._is_due = self.failure is None and self._step()
@@ -86,6 +91,12 @@ class Recorder:
         self._left_ns = now_ns
         if self._is_due:
             self._loop.call_later(PAUSE_S, self._slice)
+
+    def _budget_ns(self, away_ns: int) -> int:
+        """How long this slice may take, when everything else has taken `away_ns`."""
+        backlog = len(self._backlog)
+        wanted_ns = max(SLICE_NS, away_ns * (backlog // DEEP))
+        return wanted_ns if backlog >= FULL else min(wanted_ns, LONGEST_SLICE_NS)
 
     def _step(self) -> bool:
         """Go on with a batch or an exchange, to where it can be left; False when there is none."""

@@ -11,7 +11,15 @@ from genai_perf import endpoints
 from genai_perf.endpoints import Endpoint
 from genai_perf.engine import recorder as module
 from genai_perf.engine.journal import Journal, read
-from genai_perf.engine.recorder import DEEP, FLUSH_S, PAUSE_S, SLICE_NS, Recorder
+from genai_perf.engine.recorder import (
+    DEEP,
+    FLUSH_S,
+    FULL,
+    LONGEST_SLICE_NS,
+    PAUSE_S,
+    SLICE_NS,
+    Recorder,
+)
 from genai_perf.exceptions import ArtifactError
 from genai_perf.types import Answer, Slot
 
@@ -150,20 +158,36 @@ def test_records_are_written_in_the_order_in_which_answers_ended(steps):
     assert order == recording(steps, journal, body) == journal.rows
 
 
-def test_a_deep_backlog_gets_as_much_time_as_everything_else_took_and_more_the_deeper_it_is(steps):
+@pytest.mark.parametrize(
+    ("backlog", "away_ns", "expected_ns"),
+    [
+        pytest.param(0, 50 * SLICE_NS, SLICE_NS, id="shallow"),
+        pytest.param(DEEP - 1, 50 * SLICE_NS, SLICE_NS, id="nearly deep"),
+        pytest.param(DEEP, SLICE_NS // 2, SLICE_NS, id="deep, and nothing else to do"),
+        pytest.param(DEEP, 2 * SLICE_NS, 2 * SLICE_NS, id="deep: as long as everything else"),
+        pytest.param(2 * DEEP, 2 * SLICE_NS, 4 * SLICE_NS, id="twice as deep, twice as long"),
+        pytest.param(FULL - 1, 50 * SLICE_NS, LONGEST_SLICE_NS, id="never long enough to lose a stamp"),
+        pytest.param(FULL, 2 * SLICE_NS, 2 * SLICE_NS * (FULL // DEEP), id="unless memory is at stake"),
+    ],
+)
+def test_how_long_a_slice_takes(steps, backlog, away_ns, expected_ns):
     async def body(recorder, seen):
-        for row in range(3 * DEEP):
+        for row in range(backlog):
             recorder.keep(*taking(1, row))
-        steps.now_ns += 10 * SLICE_NS  # the loop was busy elsewhere
-        await asyncio.sleep(PAUSE_S)
-        assert 120 == len(seen), "three times as deep, three times as long"
-        steps.now_ns += 15 * SLICE_NS
-        await asyncio.sleep(PAUSE_S)
-        assert 180 == len(seen), "once as deep, as long"
-        await asyncio.sleep(PAUSE_S)  # nothing else to do: a slice is what it takes
-        assert 184 == len(seen)
+        assert expected_ns == recorder._budget_ns(away_ns)
 
-    assert 3 * DEEP == len(recording(steps, Written(), body))
+    recording(steps, Written(), body)
+
+
+def test_a_deep_backlog_is_read_for_as_long_as_everything_else_took(steps):
+    async def body(recorder, seen):
+        for row in range(DEEP):
+            recorder.keep(*taking(1, row))
+        steps.now_ns += 3 * SLICE_NS  # the loop was busy elsewhere
+        await asyncio.sleep(PAUSE_S)
+        assert 12 == len(seen)
+
+    assert DEEP == len(recording(steps, Written(), body))
 
 
 def test_a_shallow_backlog_never_takes_more_than_a_slice(steps):
