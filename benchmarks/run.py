@@ -1,8 +1,9 @@
 """Measure what this program promises, and print it as one table: `make bench`.
 
 The client is pinned to core 0 and the server to core 1. Throughput is stated as a ratio to `bare.py`,
-measured in the same run; accuracy against what `truthserver` says it really did. Needs Linux, two cores, a C
-compiler.
+measured in the same run; accuracy against what `truthserver` says it really did. Where instants are measured
+(accuracy, open_loop) both run at real-time priority if the user may give it, so that it is this program which
+is measured and not what else the machine does. Needs Linux, two cores, a C compiler.
 
     python benchmarks/run.py [NAME …]     accuracy tokens requests open_loop memory startup reports
 """
@@ -11,6 +12,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import signal
 import statistics
 import subprocess
@@ -20,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -52,11 +55,41 @@ def truthserver() -> Path:
     return binary
 
 
+@cache
+def may_have_priority() -> bool:
+    """Whether programs can be started at real-time priority."""
+    return (
+        shutil.which("chrt") is not None
+        and subprocess.run([*_PRIORITY, "true"], capture_output=True).returncode == 0
+    )
+
+
+_PRIORITY = ["chrt", "--fifo", "10"]
+
+
+def priority(exact: bool) -> list[str]:
+    """What to start a program with whose instants count."""
+    return _PRIORITY if exact and may_have_priority() else []
+
+
 class Server:
     """A truthserver, and what it says at the end."""
 
-    def __init__(self, port: int, ttft_us: int, itl_us: int, tokens: int, *, plain: bool = False) -> None:
-        command = ["taskset", "-c", SERVER_CORE, truthserver(), port, ttft_us, itl_us, tokens]
+    def __init__(
+        self, port: int, ttft_us: int, itl_us: int, tokens: int, *, plain: bool = False, exact: bool = False
+    ) -> None:
+        self.exact = exact
+        command = [
+            *priority(exact),
+            "taskset",
+            "-c",
+            SERVER_CORE,
+            truthserver(),
+            port,
+            ttft_us,
+            itl_us,
+            tokens,
+        ]
         self.port = port
         self.process = subprocess.Popen(
             list(map(str, command)),
@@ -72,8 +105,8 @@ class Server:
 
 
 @contextmanager
-def serving(*args: int, plain: bool = False) -> Iterator[Server]:
-    server = Server(*args, plain=plain)
+def serving(*args: int, plain: bool = False, exact: bool = False) -> Iterator[Server]:
+    server = Server(*args, plain=plain, exact=exact)
     try:
         yield server
     finally:
@@ -83,7 +116,7 @@ def serving(*args: int, plain: bool = False) -> Iterator[Server]:
 
 def command(server: Server, directory: Path, *options: str) -> list[str]:
     return [
-        "taskset", "-c", CLIENT_CORE, *GENAI_PERF, "profile", "-m", "gpt2", "--endpoint-type", "chat", "--streaming",
+        *priority(server.exact), "taskset", "-c", CLIENT_CORE, *GENAI_PERF, "profile", "-m", "gpt2", "--endpoint-type", "chat", "--streaming",
         "--tokenizer", "builtin", "--synthetic-input-tokens-mean", str(PROMPT_TOKENS),
         "-u", f"127.0.0.1:{server.port}", "--artifact-dir", str(directory), *options,
     ]  # fmt: skip
@@ -115,7 +148,7 @@ def bare(server: Server, connections: int, tokens: int, seconds: float) -> dict:
 def accuracy() -> Iterator[Figure]:
     """Reported against true TTFT, ITL and latency at 50 tokens/s a stream."""
     for streams in (100, 500, 1000):
-        with serving(7101, 50_000, 20_000, 100, plain=True) as server:
+        with serving(7101, 50_000, 20_000, 100, plain=True, exact=True) as server:
             ours = profile(server, "--concurrency", str(streams), "--request-count", str(streams * 4))
             truth = server.stop()
         errors = {}
@@ -166,7 +199,7 @@ def requests() -> Iterator[Figure]:
 
 def open_loop() -> Iterator[Figure]:
     """Poisson arrivals at 2,000/s for 20 s."""
-    with serving(7103, 10_000, 1_000, 8) as server:
+    with serving(7103, 10_000, 1_000, 8, exact=True) as server:
         found = profile(
             server,
             "--request-rate",
@@ -289,6 +322,10 @@ def main() -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(FIGURES)}; all unless given")
     names = parser.parse_args().names or list(FIGURES)
+    print(
+        f"real-time priority where instants are measured: {'yes' if may_have_priority() else 'no'}",
+        flush=True,
+    )
     all_reached = True
     for name in names:
         for figure in FIGURES[name]():

@@ -22,7 +22,7 @@ SLICE_NS = 200_000
 PAUSE_S = 0.001
 """From one slice to the next: to read each answer as it ends would cost a turn of the loop for each."""
 LONGEST_SLICE_NS = 1_000_000
-"""Far below the gap between two tokens: a loop that is away for longer than that loses the first one's stamp."""
+"""Far below the gap between two tokens: a loop that is away for that long loses the stamp of the first."""
 DEEP = 64
 """So many exchanges in the backlog, and reading gets as much time as all else took; twice as many, twice."""
 FULL = 4096
