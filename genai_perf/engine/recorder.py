@@ -1,10 +1,10 @@
 """Turns exchanges into records when there is time for it.
 
 When an answer is complete the next request is sent first; its bytes wait here. They are read in slices of
-`SLICE_NS`, and between two slices the event loop takes whatever has arrived, so reading never delays a send
-or a stamp by more than that. When many answers end together the slices grow, to `LONGEST_SLICE_NS`. Only a
-server that answers faster than this program can read makes the backlog grow beyond `FULL`; then reading takes
-what time it needs, so that memory stays bounded.
+`SLICE_NS`, which end when a request is due, and between two slices the event loop takes whatever has arrived:
+so reading never delays a send or a stamp by more than that. When many answers end together the slices grow, to
+`LONGEST_SLICE_NS`. Only a server that answers faster than this program can read makes the backlog grow beyond
+`FULL`; then reading takes what time it needs, so that memory stays bounded.
 """
 
 import asyncio
@@ -21,6 +21,8 @@ from genai_perf.types import Exchange, RequestRecord, Slot
 SLICE_NS = 200_000
 PAUSE_S = 0.001
 """From one slice to the next: to read each answer as it ends would cost a turn of the loop for each."""
+SHORTEST_SLICE_NS = 20_000
+"""A slice ends when the next request is due, but does something however many are due."""
 LONGEST_SLICE_NS = 1_000_000
 """Far below the gap between two tokens: a loop that is away for that long loses the stamp of the first."""
 DEEP = 64
@@ -40,6 +42,7 @@ class Recorder:
         journal: Journal,
         on_record: Callable[[RequestRecord], None],
         on_failure: Callable[[], None],
+        time_left_ns: Callable[[], int | None] = lambda: None,
     ) -> None:
         self.failure: Exception | None = None
         """Why nothing can be recorded any more; `on_failure` was called when that happened."""
@@ -47,6 +50,7 @@ class Recorder:
         self._journal = journal
         self._on_record = on_record
         self._on_failure = on_failure
+        self._time_left_ns = time_left_ns
         self._backlog: deque[tuple[Slot, int | None, Exchange]] = deque()
         self._current: tuple[Slot, int | None, Exchange] | None = None
         self._decoding: Decoding | None = None
@@ -95,8 +99,11 @@ class Recorder:
     def _budget_ns(self, away_ns: int) -> int:
         """How long this slice may take, when everything else has taken `away_ns`."""
         backlog = len(self._backlog)
-        wanted_ns = max(SLICE_NS, away_ns * (backlog // DEEP))
-        return wanted_ns if backlog >= FULL else min(wanted_ns, LONGEST_SLICE_NS)
+        if backlog >= DEEP:
+            wanted_ns = max(SLICE_NS, away_ns * (backlog // DEEP))
+            return wanted_ns if backlog >= FULL else min(wanted_ns, LONGEST_SLICE_NS)
+        left_ns = self._time_left_ns()
+        return SLICE_NS if left_ns is None else max(SHORTEST_SLICE_NS, min(SLICE_NS, left_ns))
 
     def _step(self) -> bool:
         """Go on with a batch or an exchange, to where it can be left; False when there is none."""

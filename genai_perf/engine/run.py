@@ -68,7 +68,7 @@ class Run:
         self._load = job.config.load
         self._transport = transport
         self._timer = ticker
-        self._recorder = Recorder(job.endpoint, journal, self._count, self._give_up)
+        self._recorder = Recorder(job.endpoint, journal, self._count, self._give_up, self._time_left_ns)
         self._runner = Runner(job.requests, transport, ticker, self._keep)
         self._counts = progress.Counts()
         self._phase = Phase.WARMUP
@@ -199,6 +199,11 @@ class Run:
             self._told_windows = len(windows.closed)
         if windows.stable is not None:
             self._stop("stable" if windows.stable else "max_trials")
+
+    def _time_left_ns(self) -> int | None:
+        """Until the next request is due; None where that is not a matter of time."""
+        due_ns = self._runner.next_due_ns
+        return None if due_ns is None else due_ns - self._timer.now_ns()
 
     # -- what is counted -------------------------------------------------------------------------
 

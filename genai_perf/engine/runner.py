@@ -28,6 +28,8 @@ class Runner:
     def __init__(self, requests: Sequence[Request], transport: Transport, timer: Timer, keep: Keep) -> None:
         self.in_flight = 0
         self.sent = 0
+        self.next_due_ns: int | None = None
+        """What is waited for; None where the next request is not a matter of time."""
         self.unsent = 0
         """Slots that were due before a duration was over, and still waited for a place then."""
         self._requests = requests
@@ -96,7 +98,9 @@ class Runner:
             due_ns = None
             if slot.due_ns is not None:
                 due_ns = self._phase_ns + slot.due_ns
+                self.next_due_ns = due_ns
                 await self._timer.until(due_ns)
+                self.next_due_ns = None
                 if self._stopping:
                     return
             if len(self._workers) < self._places:

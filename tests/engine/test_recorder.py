@@ -17,6 +17,7 @@ from genai_perf.engine.recorder import (
     FULL,
     LONGEST_SLICE_NS,
     PAUSE_S,
+    SHORTEST_SLICE_NS,
     SLICE_NS,
     Recorder,
 )
@@ -177,6 +178,26 @@ def test_how_long_a_slice_takes(steps, backlog, away_ns, expected_ns):
         assert expected_ns == recorder._budget_ns(away_ns)
 
     recording(steps, Written(), body)
+
+
+@pytest.mark.parametrize(
+    ("left_ns", "backlog", "expected_ns"),
+    [
+        pytest.param(SLICE_NS // 3, 1, SLICE_NS // 3, id="until then"),
+        pytest.param(5 * SLICE_NS, 1, SLICE_NS, id="far away"),
+        pytest.param(-SLICE_NS, 1, SHORTEST_SLICE_NS, id="late already, but not for ever"),
+        pytest.param(SLICE_NS // 3, DEEP, SLICE_NS, id="a deep backlog comes first"),
+    ],
+)
+def test_a_slice_ends_when_a_request_is_due(steps, left_ns, backlog, expected_ns):
+    async def main():
+        made = Recorder(steps.endpoint, Written(), lambda _: None, lambda: None, lambda: left_ns)
+        for row in range(backlog):
+            made.keep(*taking(1, row))
+        assert expected_ns == made._budget_ns(0)
+        made.close()
+
+    run(main())
 
 
 def test_a_deep_backlog_is_read_for_as_long_as_everything_else_took(steps):
