@@ -2,9 +2,9 @@
 
 When an answer is complete the next request is sent first; its bytes wait here. They are read in slices of
 `SLICE_NS`, which end when a request is due, and between two slices the event loop takes whatever has arrived:
-so reading never delays a send or a stamp by more than that. When many answers end together the slices grow, to
-`LONGEST_SLICE_NS`. Only a server that answers faster than this program can read makes the backlog grow beyond
-`FULL`; then reading takes what time it needs, so that memory stays bounded.
+so reading never delays a send or a stamp by more than that. When many answers end together the slices grow,
+to `LONGEST_SLICE_NS`. Only a server that answers faster than this program can read makes the backlog grow
+beyond `FULL`; then reading takes what time it needs, so that memory stays bounded.
 """
 
 import asyncio
