@@ -146,24 +146,36 @@ def bare(server: Server, connections: int, tokens: int, seconds: float) -> dict:
 
 
 def accuracy() -> Iterator[Figure]:
-    """Reported against true TTFT, ITL and latency at 50 tokens/s a stream."""
+    """Reported against true TTFT, ITL and latency at 50 tokens/s a stream; the middle one of three runs."""
     for streams in (100, 500, 1000):
-        with serving(7101, 50_000, 20_000, 100, plain=True, exact=True) as server:
-            ours = profile(server, "--concurrency", str(streams), "--request-count", str(streams * 4))
-            truth = server.stop()
-        errors = {}
+        runs = sorted((_errors_ms(streams) for _ in range(3)), key=_worst)
+        told = ", ".join(f"{name} {error:+.3f}" for name, error in runs[1].items())
+        worst = _worst(runs[1])
+        yield Figure(
+            f"error at {streams} streams (ms): {told}",
+            f"{worst:.3f} ms (three runs: {', '.join(f'{_worst(run):.3f}' for run in runs)})",
+            "≤ 0.1 ms",
+            worst <= 0.1,
+        )
+
+
+def _worst(errors_ms: dict[str, float]) -> float:
+    return max(map(abs, errors_ms.values()))
+
+
+def _errors_ms(streams: int) -> dict[str, float]:
+    with serving(7101, 50_000, 20_000, 100, plain=True, exact=True) as server:
+        ours = profile(server, "--concurrency", str(streams), "--request-count", str(streams * 4))
+        truth = server.stop()
+    return {
+        f"{name.removesuffix('_ms')} {stat}": ours[tag][stat] - truth[name][stat]
         for tag, name in (
             ("time_to_first_token", "ttft_ms"),
             ("inter_token_latency", "itl_ms"),
             ("request_latency", "latency_ms"),
-        ):
-            for stat in ("avg", "p99"):
-                errors[f"{name.removesuffix('_ms')} {stat}"] = ours[tag][stat] - truth[name][stat]
-        worst = max(errors.values(), key=abs)
-        told = ", ".join(f"{name} {error:+.3f}" for name, error in errors.items())
-        yield Figure(
-            f"error at {streams} streams (ms): {told}", f"{worst:+.3f} ms", "≤ 0.1 ms", abs(worst) <= 0.1
         )
+        for stat in ("avg", "p99")
+    }
 
 
 def _ratio(what: str, unit: str, connections: int, tokens: int, wanted: float) -> Iterator[Figure]:
