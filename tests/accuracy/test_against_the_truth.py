@@ -3,8 +3,8 @@
 The only tests in which time has a tolerance. A stamp that is taken at the wrong place (when the answer is
 decoded, of the next read, at the end of the answer) is off by a gap between tokens, which is 10 ms, in every
 request. So the better quarter of the requests must be right to 1 ms, which a busy machine leaves alone; and
-the reported quartile to half a gap. (The server's log is stamped in user space: on a machine that takes its core
-away, its averages and medians slip by more than that.)
+the reported quartile to half a gap. (The server's log is stamped in user space: on a machine that takes its
+core away, its averages and medians slip by more than that.)
 """
 
 from pathlib import Path
