@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from genai_perf.config import legacy, passthrough
-from genai_perf.config.options import OPTIONS, Option
+from genai_perf.config.options import ANALYZE_OPTIONS, OPTIONS, Option
 from genai_perf.config.passthrough import Verdict
 from genai_perf.metrics.catalog import metrics_table_markdown
 
@@ -23,6 +23,7 @@ SECTIONS = {
     "tokenizer": "Tokenizer",
     "metrics": "Metrics",
     "output": "Output",
+    "analyze": "`analyze` alone",
 }
 
 
@@ -30,7 +31,8 @@ def options() -> str:
     """A table of the options that have flags, for each section."""
     parts = []
     for section, title in SECTIONS.items():
-        rows = [option for option in OPTIONS.values() if option.section == section and option.flags]
+        known = {**OPTIONS, **ANALYZE_OPTIONS}.values()
+        rows = [option for option in known if option.section == section and option.flags]
         parts.append(f"| {title} | default | |\n|---|---|---|\n" + "\n".join(map(_option, rows)) + "\n")
     return "\n".join(parts)
 

@@ -7,8 +7,9 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections import deque
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,13 +41,86 @@ def run(config: Config, *, command: str) -> int:
 
     `command` is the command line without secrets. Raises GenAIPerfError.
     """
-    with _server_url(config) as config:
-        endpoint = endpoints.get(str(config.endpoint.type))
-        tokenizer, requests = _prepare(config, endpoint)
-        directory = _new_directory(config)
-        _measure(config, endpoint, requests, tokenizer, directory, command)
-        result = summarize(directory, counter=tokenizer)
+    directory = config.output.artifact_dir / run_name(config)
+    with Session(command) as session:
+        config = session.located(config)
+        result = session.measure(config, directory)
         return _publish(result, directory, config.output, asked=config)
+
+
+class Session:
+    """What the runs of one command share: the event loop, the embedded server, tokenizers and prompts.
+
+    A context manager; the loop and the server end with it.
+    """
+
+    _WORKLOADS_KEPT = 8
+    """Latest sets of prompts, for sweeps that vary the input and the load together."""
+
+    def __init__(self, command: str) -> None:
+        self._command = command
+        self._closing = ExitStack()
+        self._runner: asyncio.Runner | None = None
+        self._embedded_url: str | None = None
+        self._tokenizers: dict[tuple[TokenizerConfig, str], Tokenizer] = {}
+        self._workloads: deque[tuple[Config, list[Request]]] = deque(maxlen=self._WORKLOADS_KEPT)
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._closing.close()
+
+    def located(self, config: Config) -> Config:
+        """The config with `--url embedded` replaced by the address of the session's server."""
+        if urls.EMBEDDED not in config.urls:
+            return config
+        if self._embedded_url is None:
+            from genai_perf.server.process import EmbeddedServer
+            from genai_perf.server.settings import ServerSettings
+
+            server = self._closing.enter_context(EmbeddedServer(ServerSettings(port=0)))
+            self._embedded_url = server.url
+        found = tuple(self._embedded_url if url == urls.EMBEDDED else url for url in config.urls)
+        return replace(config, endpoint=replace(config.endpoint, urls=found))
+
+    def measure(self, config: Config, directory: Path) -> "Result":
+        """Make the run, leave its records in `directory`, and read them. Raises GenAIPerfError."""
+        endpoint = endpoints.get(str(config.endpoint.type))
+        tokenizer, requests = self._prepare(config, endpoint)
+        _make_directory(directory)
+        _measure(config, endpoint, requests, tokenizer, directory, self._command, self._loop())
+        return summarize(directory, counter=tokenizer)
+
+    def _prepare(self, config: Config, endpoint: Endpoint) -> "tuple[Tokenizer | None, list[Request]]":
+        from genai_perf.workload import build
+
+        build.check(config, endpoint)
+        tokenizer = None
+        if build.needs_tokenizer(config, endpoint):
+            tokenizer = self._tokenizer(config)
+        same = replace(config, load=LoadConfig(), output=OutputConfig())  # all that a prompt depends on
+        for made_for, requests in self._workloads:
+            if made_for == same:
+                return tokenizer, requests
+        requests = build.build(config, endpoint, tokenizer)
+        self._workloads.append((same, requests))
+        return tokenizer, requests
+
+    def _tokenizer(self, config: Config) -> "Tokenizer":
+        key = (config.tokenizer, config.endpoint.model_names[0])
+        if key not in self._tokenizers:
+            tokenizer = self._tokenizers[key] = _load_tokenizer(*key)
+            if not config.output.quiet:
+                sys.stderr.write(f"tokens are counted by {tokenizer.reason}\n")
+        return self._tokenizers[key]
+
+    def _loop(self) -> asyncio.Runner:
+        if self._runner is None:
+            import uvloop
+
+            self._runner = self._closing.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
+        return self._runner
 
 
 def report(
@@ -122,40 +196,13 @@ def summarize(
 # -- before -------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _server_url(config: Config) -> Iterator[Config]:
-    """The config with `--url embedded` replaced by the address of a server started for this run."""
-    if urls.EMBEDDED not in config.urls:
-        yield config
-        return
-    from genai_perf.server.process import EmbeddedServer
-    from genai_perf.server.settings import ServerSettings
-
-    with EmbeddedServer(ServerSettings(port=0)) as server:
-        found = tuple(server.url if url == urls.EMBEDDED else url for url in config.urls)
-        yield replace(config, endpoint=replace(config.endpoint, urls=found))
-
-
-def _prepare(config: Config, endpoint: Endpoint) -> "tuple[Tokenizer | None, list[Request]]":
-    from genai_perf.workload import build
-
-    build.check(config, endpoint)
-    tokenizer = None
-    if build.needs_tokenizer(config, endpoint):
-        tokenizer = _load_tokenizer(config.tokenizer, config.endpoint.model_names[0])
-        if not config.output.quiet:
-            sys.stderr.write(f"tokens are counted by {tokenizer.reason}\n")
-    return tokenizer, build.build(config, endpoint, tokenizer)
-
-
 def _load_tokenizer(settings: TokenizerConfig, model_name: str) -> "Tokenizer":
     from genai_perf.workload import tokenizer
 
     return tokenizer.load(settings, model_name)
 
 
-def _new_directory(config: Config) -> Path:
-    directory = config.output.artifact_dir / run_name(config)
+def _make_directory(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
@@ -164,14 +211,14 @@ def _new_directory(config: Config) -> Path:
         ) from exc
     for stale in (RUN, JOURNAL):
         (directory / stale).unlink(missing_ok=True)
-    return directory
 
 
-def run_name(config: Config) -> str:
-    """The run's directory, as GenAI-Perf names it: model, endpoint and load."""
+def run_name(config: Config, swept: Mapping[str, object] | None = None) -> str:
+    """The run's directory, as GenAI-Perf names it: model, endpoint and load, or what a sweep varies."""
     models = config.endpoint.model_names
     model = models[0] + ("_multi" if len(models) > 1 else "")
-    return f"{model.replace('/', '_')}-openai-{config.endpoint.type}-{_stimulus(config.load)}"
+    varied = "-".join(f"{name}{value}" for name, value in swept.items()) if swept else _stimulus(config.load)
+    return f"{model.replace('/', '_')}-openai-{config.endpoint.type}-{varied}"
 
 
 def _stimulus(load: LoadConfig) -> str:
@@ -210,9 +257,8 @@ def _measure(
     tokenizer: "Tokenizer | None",
     directory: Path,
     command: str,
+    loop: asyncio.Runner,
 ) -> None:
-    import uvloop
-
     from genai_perf.engine import run as engine
     from genai_perf.engine.journal import Journal
     from genai_perf.workload import inputs_file
@@ -238,9 +284,7 @@ def _measure(
         journal = Journal(directory / JOURNAL, info)
         return await engine.run(job, transport, journal, origin)
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        end = runner.run(measure())
-    _write_run(directory, info, end)
+    _write_run(directory, info, loop.run(measure()))
 
 
 def _transport(config: Config, endpoint: Endpoint, origin: Origin) -> "Transport":
@@ -319,16 +363,26 @@ def _measured(records: "pa.Table", end: RunEnd | None) -> "pa.Table":
 
 def _publish(result: "Result", directory: Path, output: OutputConfig, *, asked: Config | None = None) -> int:
     """Write and print every report. `asked` is the config of a run just made, whose server can be asked."""
+    write_reports(result, directory, output)
+    if output.generate_plots:
+        from genai_perf.reports import plots
+
+        plots.write(result, directory)
+    return verdict(result, directory, asked)
+
+
+def write_reports(result: "Result", directory: Path, output: OutputConfig) -> None:
+    """Write the files of a run, and print its table unless it is empty."""
     from genai_perf.reports import console, csv_file, json_file, raw
 
     for write in (json_file.write, csv_file.write, raw.write):
         write(result, directory)
     if result.summary.requests:
         console.write(result, directory, verbose=output.verbose)
-    if output.generate_plots:
-        from genai_perf.reports import plots
 
-        plots.write(result, directory)
+
+def verdict(result: "Result", directory: Path, asked: Config | None = None) -> int:
+    """The exit code. Raises ServerError or Interrupted when nothing was measured."""
     if not result.summary.requests:
         raise _nothing_measured(result, directory, asked)
     return _exit_code(result.end)

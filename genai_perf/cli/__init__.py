@@ -12,6 +12,7 @@ from typing import Any
 import typer
 from typer.main import get_command
 
+from genai_perf.cli.analyze import SweepCommand, analyze
 from genai_perf.cli.commands import SectionedGroup, TextCommand
 from genai_perf.cli.invocation import Invocation
 from genai_perf.cli.profile import profile
@@ -39,6 +40,12 @@ app.command(
     context_settings=_HELP,
     epilog="Example: genai-perf profile -m gpt2 --endpoint-type chat --streaming --url embedded",
 )(profile)
+app.command(
+    cls=SweepCommand,
+    context_settings=_HELP,
+    epilog="Example: genai-perf analyze -m gpt2 --endpoint-type chat --streaming --url embedded "
+    "--sweep-type concurrency --sweep-range 1:128",
+)(analyze)
 app.command(cls=TextCommand, context_settings=_HELP)(report)
 app.command(cls=TextCommand, context_settings=_HELP)(serve)
 
@@ -100,7 +107,7 @@ def _run(argv: Sequence[str]) -> int:
     name, *rest = legacy.with_command(own, list(group.commands))
     if name not in group.commands:  # --help, --version and their like
         return group.main([name, *rest], prog_name=PROGRAM, standalone_mode=False) or 0
-    if passed_through and name != "profile":
+    if passed_through and name not in ("profile", "analyze"):
         raise UsageError(f"genai-perf {name} takes nothing after --")
     invocation = Invocation(redact([PROGRAM, *argv]), passed_through)
     command = group.commands[name]

@@ -52,7 +52,7 @@ class TextCommand(SectionedCommand):
         if ("--help", None) in read.pairs:
             return super().parse_args(ctx, ["--help"])
         by_flag = {flag: each for each in own for flag in (*each.opts, *each.secondary_opts)}
-        for flag, value in legacy.translate(read.pairs):
+        for flag, value in self.in_order(legacy.translate(read.pairs)):
             parameter = by_flag[flag]
             if value is None:
                 ctx.params[parameter.name] = flag in parameter.opts
@@ -62,6 +62,10 @@ class TextCommand(SectionedCommand):
                 ctx.params[parameter.name] = value
         _place(read.positionals, own, ctx)
         return []
+
+    def in_order(self, pairs: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
+        """The line's flags and values, for a command in which it matters what stands before what."""
+        return pairs
 
 
 def _place(positionals: list[str], parameters: list[Any], ctx: Any) -> None:

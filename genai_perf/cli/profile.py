@@ -41,7 +41,7 @@ def profile(context: typer.Context, **values: Any) -> int:
     logs.set_up(verbose=output.verbose, quiet=output.quiet)
     warnings = list(loaded.warnings)
     for config in loaded.configs:
-        warnings += [line for line in _check_with_endpoint(config) if line not in warnings]
+        warnings += [line for line in check_with_endpoint(config) if line not in warnings]
     for line in warnings:
         logger.warning("%s", line)
     from genai_perf.profile import run
@@ -62,7 +62,7 @@ profile.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what
 )
 
 
-def _check_with_endpoint(config: Config) -> list[str]:
+def check_with_endpoint(config: Config) -> list[str]:
     """The checks that need to know the endpoint and the metrics."""
     from genai_perf import endpoints
     from genai_perf.metrics.goodput import check_goodput

@@ -66,16 +66,9 @@ LATER_OPTIONS: Sequence[str] = (
     "--session-turn-delay-stddev",
     "--session-turns-mean",
     "--session-turns-stddev",
-    # checkpoints
-    "--checkpoint-dir",
-    "--enable-checkpointing",
-    # sweeps
-    "--sweep-type",
-    "--sweep-range",
-    "--sweep-list",
 )
 
-LATER_COMMANDS: Sequence[str] = ("analyze", "compare", "config", "create-template", "process-export-files")
+LATER_COMMANDS: Sequence[str] = ("compare", "config", "create-template", "process-export-files")
 
 LATER_VALUES: Mapping[str, Sequence[str]] = {
     "endpoint.type": (
@@ -128,7 +121,7 @@ def known_flags(flags: Mapping[str, Flag]) -> dict[str, Flag]:
     return {**later, **translated, **old, **flags}
 
 
-_LATER_SWITCHES = ("--fixed-schedule", "--enable-checkpointing")
+_LATER_SWITCHES = ("--fixed-schedule",)
 
 
 def translate(pairs: Sequence[tuple[str, str | None]]) -> list[tuple[str, str | None]]:

@@ -105,7 +105,9 @@ def build(layer: Layer) -> Config:
     )
 
 
-def read_environment(environ: Mapping[str, str]) -> tuple[dict[str, Given], list[str]]:
+def read_environment(
+    environ: Mapping[str, str], options: Mapping[str, Option] = OPTIONS
+) -> tuple[dict[str, Given], list[str]]:
     """The layer of `GENAI_PERF_…` variables, and warnings for those that look misspelt.
 
     An empty variable is not given. A name that is no option's and near none is somebody else's: container
@@ -113,7 +115,7 @@ def read_environment(environ: Mapping[str, str]) -> tuple[dict[str, Given], list
     """
     layer: dict[str, Given] = {}
     known: dict[str, Option] = {}
-    for option in OPTIONS.values():
+    for option in options.values():
         known.update(dict.fromkeys(option.variables, option))
         for name in option.variables:
             if environ.get(name, "").strip() and option.key not in layer:

@@ -137,6 +137,17 @@ class OutputConfig:
     quiet: bool = option(False, "-q", "--quiet", help="Nothing on stderr but errors.")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalyzeConfig:
+    """What `analyze` varies from run to run, and where it remembers the runs; no part of any one of them."""
+
+    sweep_types: tuple[str, ...] = option((), "--sweep-type", metavar="TYPE…", help="What to vary: concurrency, request_rate, batch_size, input_sequence_length, output_sequence_length, num_dataset_entries, num_prefix_prompts, prefix_prompt_length. Several make their product, the first varying slowest. [default: concurrency]")
+    sweep_ranges: tuple[str, ...] = option((), "--sweep-range", metavar="[TYPE:]MIN:MAX[:STEP]", help="Its values: the powers of two from MIN to MAX, or every STEP. Belongs to the sweep type before it, or to the one it names.")
+    sweep_lists: tuple[str, ...] = option((), "--sweep-list", metavar="[TYPE:]A,B,C", help="Its values one by one, in this order; instead of a range.")
+    checkpoint_dir: Path | None = option(None, "--checkpoint-dir", metavar="DIR", help="Where checkpoint.json is. [default: ./checkpoint, and a copy in the working directory]")
+    enable_checkpointing: bool = option(True, "--enable-checkpointing", off="--no-checkpointing", help="Remember what was measured, and do not measure it again.")
+
+
 # fmt: on
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:

@@ -197,7 +197,7 @@ def test_a_report_changes_only_what_is_given(runs):
     ("argv", "message"),
     [
         (["profil"], "no command profil; did you mean profile?"),
-        (["analyze", "-m", "x"], "genai-perf analyze is not available in this version"),
+        (["compare", "-f", "x"], "genai-perf compare is not available in this version"),
         (["config", "-f", "x"], "genai-perf config is not available in this version"),
         (["profile"], "The -m/--model option is required and cannot be empty."),
         (["--streaming"], "The -m/--model option is required and cannot be empty."),

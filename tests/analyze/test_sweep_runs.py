@@ -1,0 +1,223 @@
+"""Whole sweeps against the embedded server: the command line, the files, the checkpoint."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from genai_perf.analyze import Results
+from genai_perf.cli import main
+from genai_perf.server.process import EmbeddedServer
+from genai_perf.server.settings import ServerSettings
+
+PLACES = 4
+
+
+@pytest.fixture(scope="module")
+def url():
+    """A server whose knee is where its places end; an answer of 4 tokens takes 8 ms."""
+    settings = ServerSettings(
+        port=0, ttft_ms=5, ttft_per_input_token_ms=0, itl_ms=1, itl_per_request_ms=0, max_active=PLACES,
+        context_length=300,
+    )  # fmt: skip
+    with EmbeddedServer(settings) as server:
+        yield server.url
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    for name in list(os.environ):
+        if name.startswith("GENAI_PERF_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def line(url, words):
+    fixed = "analyze -m gpt2 --endpoint-type chat --streaming --tokenizer builtin --isl 20 --osl 4 -u"
+    if "input_sequence_length" in words:
+        fixed = fixed.replace("--isl 20 ", "")
+    return [*fixed.split(), url, *words.split()]
+
+
+def rows():
+    first, _, _ = Path("analyze_export_genai_perf.csv").read_bytes().decode().partition("\r\n\r\n")
+    return list(csv.DictReader(first.splitlines()))
+
+
+def test_a_sweep_finds_the_knee_where_the_server_has_no_more_places(url, here, capsys):
+    assert 0 == main(line(url, "--sweep-type concurrency --sweep-range 1:16 --request-count 48"))
+    seen = capsys.readouterr()
+    summary = json.loads((here / "analyze_export_genai_perf.json").read_text())
+    assert [PLACES] == [each["parameters"]["concurrency"] for each in summary["scenarios"] if each["is_knee"]]
+    (marked,) = [each for each in seen.out.splitlines() if "knee" in each.lower() and each.startswith("│")]
+    assert str(PLACES) == marked.split("│")[1].strip()
+    assert "scenario 5 of 5 | concurrency 16 | " in seen.err
+    for concurrency in (1, 2, 4, 8, 16):
+        left = {
+            file.name for file in (here / f"artifacts/gpt2-openai-chat-concurrency{concurrency}").iterdir()
+        }
+        assert {
+            "inputs.json",
+            "records.arrows",
+            "run.json",
+            "profile_export.json",
+            "profile_export_genai_perf.csv",
+            "profile_export_genai_perf.json",
+        } == left
+    throughput = [float(row["Request Throughput (requests/sec)"]) for row in rows()]
+    assert sorted(throughput, reverse=True) == throughput
+    for name in ("analyze_export_genai_perf.csv", "analyze_export_genai_perf.json"):
+        assert (here / name).read_bytes() == (here / "artifacts" / name).read_bytes()
+    assert 5 == len(Results.load("checkpoint.json").measured)
+
+
+def test_a_second_sweep_measures_only_what_is_new_and_really_changes_the_inputs(url, here, capsys):
+    sweep = "--sweep-type num_dataset_entries --sweep-range 100:{}:50"
+    assert 0 == main(line(url, sweep.format(200)))
+    capsys.readouterr()
+    assert 0 == main(line(url, sweep.format(300)))
+    seen = capsys.readouterr()
+    assert [
+        "gpt2_run_config_0:num_dataset_entries100 found in checkpoint - skipping profiling...",
+        "gpt2_run_config_1:num_dataset_entries150 found in checkpoint - skipping profiling...",
+        "gpt2_run_config_2:num_dataset_entries200 found in checkpoint - skipping profiling...",
+    ] == seen.out.splitlines()[:3]
+    assert ["scenario 4 of 5", "scenario 5 of 5"] == [
+        each.partition(" | ")[0] for each in seen.err.splitlines() if each.startswith("scenario")
+    ]
+    for entries in (100, 150, 200, 250, 300):
+        inputs = here / f"artifacts/gpt2-openai-chat-num_dataset_entries{entries}/inputs.json"
+        assert entries == len(json.loads(inputs.read_text())["data"])
+    assert {"100", "150", "200", "250", "300"} == {row["Num Dataset Entries"] for row in rows()}
+
+
+def test_a_sweep_of_prompt_lengths_really_changes_them_and_one_that_fails_is_a_row(url, here, capsys):
+    """The server refuses what is longer than its context."""
+    assert 1 == main(line(url, "--sweep-type input_sequence_length --sweep-list 20,400,40"))
+    seen = capsys.readouterr()
+    assert ["20", "40", "N/A"] == sorted(row["ISL"] for row in rows())
+    assert "N/A" == rows()[-1]["Request Throughput (requests/sec)"]
+    assert "gpt2_run_config_1:input_sequence_length400 failed: every request failed: " in seen.out
+    assert "error: every request failed: " in seen.err
+    outcomes = {
+        each.parameters["input_sequence_length"]: each.outcome for each in Results.load("checkpoint.json")
+    }
+    assert {20: "measured", 400: "failed", 40: "measured"} == outcomes
+
+
+def test_a_server_that_cannot_be_reached_ends_the_sweep_with_one_line(here, capsys):
+    assert 1 == main(line("127.0.0.1:1", "--sweep-list 1,2,3"))
+    seen = capsys.readouterr()
+    assert ["error: --url 127.0.0.1:1: cannot connect: connection refused"] == [
+        each.lower() for each in seen.err.splitlines() if each.startswith("error")
+    ]
+    assert not (here / "checkpoint.json").exists()
+
+
+def test_another_setting_is_noticed_said_and_measured_anew(url, capsys):
+    assert 0 == main(line(url, "--sweep-list 2"))
+    assert 0 == main(line(url, "--sweep-list 2 --request-count 12"))
+    told = "gpt2_run_config_0:concurrency2 in the checkpoint is not comparable "
+    assert f"{told}(load.request_count: 10, now 12): measuring anew" in capsys.readouterr().err
+    assert 2 == len(Results.load("checkpoint.json").measured)
+
+
+def test_a_torn_checkpoint_is_told_before_anything_is_sent_and_left_alone(here, capsys):
+    (here / "checkpoint.json").write_text('{"Results": {"run_c')
+    assert 1 == main(line("127.0.0.1:1", "--sweep-list 1"))
+    assert "error: checkpoint.json: the checkpoint is torn" in capsys.readouterr().err
+    assert '{"Results": {"run_c' == (here / "checkpoint.json").read_text()
+
+
+def test_without_a_checkpoint_nothing_is_remembered(url, here, capsys):
+    for _ in range(2):
+        assert 0 == main(line(url, "--sweep-list 1 --no-checkpointing"))
+    assert "found in checkpoint" not in capsys.readouterr().out
+    assert not (here / "checkpoint.json").exists()
+    assert ["gpt2_run_config_0"] == [row["Config Name"] for row in rows()]
+
+
+def test_a_checkpoint_directory_holds_the_only_one(url, here):
+    assert 0 == main(line(url, "--sweep-list 1 --checkpoint-dir kept"))
+    assert (here / "kept/checkpoint.json").exists()
+    assert not (here / "checkpoint.json").exists()
+
+
+def test_plots_are_drawn_of_each_scenario_and_of_the_sweep(url, here, monkeypatch):
+    monkeypatch.setattr("genai_perf.reports.plots.images.by_kaleido", lambda _: "not in this test")
+    assert 0 == main(line(url, "--sweep-list 1,2 --generate-plots -q"))
+    assert (here / "artifacts/plots/index.html").exists()
+    assert (here / "artifacts/gpt2-openai-chat-concurrency1/plots/index.html").exists()
+
+
+# -- ended by force ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def process(url, words):
+    with subprocess.Popen(
+        [sys.executable, "-m", "genai_perf", *line(url, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def wait_for_records_of(directory, child):
+    """Until a batch of them is on disk; pytest's own time limit ends a wait for ever."""
+    sizes = set()
+    while len(sizes) < 2:
+        assert child.poll() is None, child.stderr.read()
+        sizes |= {path.stat().st_size for path in directory.glob("records.arrows")} - {0}
+        time.sleep(0.02)
+
+
+LONG = "--sweep-list 4,3,2 --request-count 400"
+"""The second scenario takes longer than a second."""
+
+
+def test_a_sweep_that_is_killed_goes_on_where_it_was(url, here, capsys):
+    with process(url, LONG) as child:
+        wait_for_records_of(here / "artifacts/gpt2-openai-chat-concurrency3", child)
+        child.kill()
+        child.wait()
+    assert [4] == [each.parameters["concurrency"] for each in Results.load("checkpoint.json")]
+    assert 0 == main(line(url, LONG))
+    seen = capsys.readouterr()
+    assert 1 == seen.out.count("skipping profiling...")
+    assert "gpt2_run_config_0:concurrency4 found in checkpoint - skipping profiling..." in seen.out
+    stored = Results.load("checkpoint.json")
+    assert [(4, 400), (3, 400), (2, 400)] == [
+        (each.parameters["concurrency"], each.summary().requests) for each in stored.measured
+    ]
+
+
+def test_an_interrupt_finishes_the_scenario_and_ends_the_sweep_which_then_goes_on(url, here, capsys):
+    with process(url, LONG) as child:
+        wait_for_records_of(here / "artifacts/gpt2-openai-chat-concurrency3", child)
+        child.send_signal(signal.SIGINT)
+        out, errors = child.communicate()
+    assert 130 == child.returncode, errors
+    assert "waiting for 3 requests in flight" in errors
+    assert "interrupted; the same command measures what is left" in errors
+    assert "gpt2_run_config_1:concurrency3 was interrupted; its figures are of a part of it" in out
+    outcomes = [(each.parameters["concurrency"], each.outcome) for each in Results.load("checkpoint.json")]
+    assert [(4, "measured"), (3, "interrupted")] == outcomes
+    assert 0 == main(line(url, LONG))
+    assert "this scenario failed or was interrupted before: measuring it again" in capsys.readouterr().err
+    stored = Results.load("checkpoint.json")
+    assert ["gpt2_run_config_0", "gpt2_run_config_1", "gpt2_run_config_2"] == [
+        each.name for each in stored.measured
+    ]
