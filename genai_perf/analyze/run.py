@@ -116,7 +116,7 @@ class _State:
         except ServerError as error:
             if not self.has_reached:
                 raise
-            return _failed(scenario, error)
+            return _failed(scenario, error, config.output)
         self.has_reached = True
         if result.end is not None:
             self.past, self.past_s = config, result.end.recorded_ns / NS_PER_S
@@ -132,7 +132,7 @@ class _State:
         except Interrupted as error:
             return scenario.measured(figures, is_interrupted=True), error.exit_code
         except ServerError as error:
-            failed, exit_code = _failed(scenario, error)
+            failed, exit_code = _failed(scenario, error, config.output)
             return scenario.failed(str(failed.error), figures), exit_code
         if exit_code == Interrupted.exit_code:
             return scenario.measured(figures, is_interrupted=True), exit_code
@@ -141,10 +141,10 @@ class _State:
         return scenario.measured(figures), 0
 
 
-def _failed(scenario: Scenario, error: GenAIPerfError) -> tuple[Scenario, int]:
+def _failed(scenario: Scenario, error: GenAIPerfError, output: OutputConfig) -> tuple[Scenario, int]:
     logger.error("%s", error.message)
     if error.hint:
-        logger.error("%s", error.hint)
+        _say(f"hint: {error.hint}", output)
     return scenario.failed(error.message), error.exit_code
 
 

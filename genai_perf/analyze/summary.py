@@ -62,11 +62,12 @@ PIPED_WIDTH = 120
 
 def knees(results: Results) -> frozenset[str]:
     """The names of the scenarios at a knee: one for each combination of what was varied beside the load."""
-    load = next((name for name in LOADS if name in results.parameters), None)
+    measured = results.measured
+    load = next((name for name in LOADS if name in measured.parameters), None)
     if load is None:
         return frozenset()
     series: dict[tuple[Any, ...], list[Scenario]] = {}
-    for scenario in results.measured.sort(load):
+    for scenario in measured.sort(load):
         others = tuple(value for name, value in scenario.parameters.items() if name != load)
         series.setdefault((scenario.model, *others), []).append(scenario)
     found = {key: knee_of([each.summary() for each in row]) for key, row in series.items()}

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from genai_perf.config.arguments import Flag, Takes, did_you_mean
-from genai_perf.config.options import Layer
+from genai_perf.config.options import ANALYZE_OPTIONS, Layer
 from genai_perf.exceptions import UsageError
 
 ALIASES: Mapping[str, str] = {
@@ -118,7 +118,18 @@ def known_flags(flags: Mapping[str, Flag]) -> dict[str, Flag]:
         if present in flags
     }
     translated = TRANSLATED if "--endpoint-type" in flags else {}
-    return {**later, **translated, **old, **flags}
+    sweeps = {
+        spelling: Flag(
+            _OF_ANALYZE + spelling, Takes.NOTHING if row.is_switch else Takes.SEVERAL, is_current=False
+        )
+        for row in ANALYZE_OPTIONS.values()
+        for spelling in row.flags
+    }
+    return {**later, **sweeps, **translated, **old, **flags}
+
+
+_OF_ANALYZE = "analyze "
+"""Before a flag that another command was given."""
 
 
 _LATER_SWITCHES = ("--fixed-schedule",)
@@ -131,6 +142,8 @@ def translate(pairs: Sequence[tuple[str, str | None]]) -> list[tuple[str, str | 
     for name, value in pairs:
         if name in LATER_OPTIONS:
             raise UsageError(f"{name} is not available in this version")
+        if name.startswith(_OF_ANALYZE):
+            raise UsageError(f"{name.removeprefix(_OF_ANALYZE)} is an option of genai-perf analyze")
         if name == "--output-format":
             translated.append(("--endpoint-type", _endpoint_type(str(value), given.get("--endpoint-type"))))
         elif name == "--prompt-source":

@@ -113,6 +113,16 @@ def test_a_sweep_of_prompt_lengths_really_changes_them_and_one_that_fails_is_a_r
     assert {20: "measured", 400: "failed", 40: "measured"} == outcomes
 
 
+def test_a_sweep_of_which_nothing_was_measured_is_summed_up_as_well(url, capsys):
+    assert 1 == main(line(url, "--endpoint nowhere --sweep-list 1,2"))
+    seen = capsys.readouterr()
+    assert 2 == seen.err.count("error: every request failed: ")
+    assert ["failed", "failed"] == [
+        each.split("│")[-2].strip() for each in seen.out.splitlines() if each.startswith("│")
+    ]
+    assert ["1", "2"] == sorted(row["Concurrency"] for row in rows())
+
+
 def test_a_server_that_cannot_be_reached_ends_the_sweep_with_one_line(here, capsys):
     assert 1 == main(line("127.0.0.1:1", "--sweep-list 1,2,3"))
     seen = capsys.readouterr()
