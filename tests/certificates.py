@@ -74,6 +74,29 @@ class Authority:
         )
 
 
+def self_signed(directory: Path) -> tuple[Path, Path]:
+    """(certificate, private key) for `localhost`, to be trusted by itself: no authority has signed it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _named("localhost")
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    files = directory / "cert.pem", directory / "key.pem"
+    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(private_pem(key))
+    return files
+
+
 def private_pem(key: ec.EllipticCurvePrivateKey, password: bytes | None = None) -> bytes:
     """The key as PEM, encrypted where there is a password."""
     return key.private_bytes(
