@@ -41,10 +41,18 @@ class Turn:
     texts: tuple[str, ...]
     """The prompt; several only where the endpoint takes a batch."""
     system: str | None = None
+    images: tuple[str, ...] = ()
+    """`data:` or `http(s):` URLs, in order."""
+    audio: tuple[str, ...] = ()
+    """`data:audio/…;base64,` URLs, in order."""
+    passages: tuple[str, ...] = ()
+    """What `texts[0]`, a query, is to be ranked against."""
     max_tokens: int | None = None
     """How many output tokens to ask for; None leaves it to the server."""
     input_tokens: int | None = None
     """Tokens in `texts`, by the run's tokenizer; None when nobody counted."""
+    delay_ns: int | None = None
+    """How long the user thinks after the answer, before the conversation's next turn."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Keys for this turn's body alone, over everything else."""
 
@@ -80,6 +88,8 @@ class Request:
     input_tokens: int | None = None
     streaming: bool = False
     """Whether the body asks for a stream."""
+    messages: tuple[bytes, ...] = ()
+    """What goes over a gRPC stream, encoded; `body` then only says the same in JSON, for `inputs.json`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ Other packages add theirs through the entry-point group `genai_perf.endpoints`, 
 """
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from genai_perf.exceptions import UsageError
 from genai_perf.types import Answer, Exchange, Turn
@@ -19,13 +19,24 @@ Decoding = Generator[None, None, Answer]
 """Reading one exchange, in steps: each `yield` is a place where the event loop may take its turn."""
 
 
+def max_tokens(tokens: int, exactly: bool) -> dict[str, Any]:
+    """The token limit as OpenAI names it; `min_tokens` beside it is vLLM's way to ask for all of them."""
+    return {"max_tokens": tokens, "min_tokens": tokens} if exactly else {"max_tokens": tokens}
+
+
+def extend(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """`--extra-inputs` as keys of the body, over those that stand there."""
+    return {**body, **extra}
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An API: how its requests are written and its answers read. Both functions are pure."""
+    """An API: how its requests are written and its answers read. All its functions are pure."""
 
     name: str
     path: str
-    """The usual path, without the leading slash."""
+    """The usual path, without the leading slash; `{model}` stands for the first model's name. For gRPC the
+    method: `package.Service/Method`."""
     build: Callable[[Turn, str, bool], dict[str, Any]]
     """(turn, model, streaming) to the JSON body, before `--extra-inputs`."""
     decode: Callable[[Exchange], Decoding]
@@ -34,8 +45,29 @@ class Endpoint:
     produces_tokens: bool = True
     can_stream: bool = True
     can_batch: bool = False
+    takes_images: bool = False
+    takes_audio: bool = False
+    transport: Literal["http", "grpc"] = "http"
+    streaming_path: str | None = None
+    """The path with `--streaming`, where it is another."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """HTTP headers this API wants in every request; `--header` goes over them."""
+    limit: Callable[[int, bool], Mapping[str, Any]] = max_tokens
+    """(tokens, exactly so many) to the keys that ask for so many output tokens, where any are produced."""
+    usage_request: Mapping[str, Any] = field(default_factory=dict)
+    """The keys by which a streaming request asks for the server's token counts."""
+    extend: Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]] = extend
+    """(body, `--extra-inputs`) to the body with both."""
     title: str = "LLM Metrics"
     """Of the console table, as GenAI-Perf names it."""
+
+
+def path_of(endpoint: Endpoint, *, given: str | None, model: str, streaming: bool) -> str:
+    """Where requests go: `--endpoint` if given, else the API's own path for this model."""
+    if given:
+        return given
+    path = endpoint.streaming_path if streaming and endpoint.streaming_path else endpoint.path
+    return path.replace("{model}", model)
 
 
 def decode_whole(endpoint: Endpoint, exchange: Exchange) -> Answer:

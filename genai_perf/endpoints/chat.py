@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from genai_perf.endpoints import Endpoint
-from genai_perf.endpoints.openai import decode_text
+from genai_perf.endpoints.openai import INCLUDE_USAGE, decode_text
 from genai_perf.types import Turn
 
 
@@ -24,5 +24,10 @@ def prompt_text(body: Mapping[str, Any]) -> str:
 
 
 ENDPOINT = Endpoint(
-    name="chat", path="v1/chat/completions", build=build, decode=decode_text, prompt_text=prompt_text
+    name="chat",
+    path="v1/chat/completions",
+    build=build,
+    decode=decode_text,
+    prompt_text=prompt_text,
+    usage_request=INCLUDE_USAGE,
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from genai_perf.endpoints import Endpoint
-from genai_perf.endpoints.openai import decode_text, joined
+from genai_perf.endpoints.openai import INCLUDE_USAGE, decode_text, joined
 from genai_perf.types import Turn
 
 
@@ -28,4 +28,5 @@ ENDPOINT = Endpoint(
     decode=decode_text,
     prompt_text=prompt_text,
     can_batch=True,
+    usage_request=INCLUDE_USAGE,
 )

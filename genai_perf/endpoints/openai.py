@@ -18,6 +18,9 @@ from genai_perf.endpoints.sse import BOM, Events
 from genai_perf.endpoints.sse import parse as events
 from genai_perf.types import Answer, Exchange, RequestError, Usage
 
+INCLUDE_USAGE = {"stream_options": {"include_usage": True}}
+"""How a stream is asked to end with the server's token counts."""
+
 EVENTS_PER_STEP = 128
 """About 0.1 ms of work."""
 

@@ -87,23 +87,18 @@ def body_of(turn: Turn, model: str, config: Config, endpoint: Endpoint) -> dict[
     extra = config.input.extra
     body = endpoint.build(turn, model, streaming)
     if endpoint.produces_tokens:
-        body |= _token_limit(turn.max_tokens, config)
+        if turn.max_tokens is not None:
+            body |= endpoint.limit(turn.max_tokens, config.input.output_tokens_deterministic)
         if streaming and config.metrics.use_server_token_count:
-            body["stream_options"] = {"include_usage": True}
-    for key, value in {**extra, **turn.extra}.items():
-        # `--extra-inputs max_completion_tokens` without a value: this server's name for the token limit
-        body[key] = turn.max_tokens if key == "max_completion_tokens" and value is None else value
+            body |= endpoint.usage_request
+    # `--extra-inputs max_completion_tokens` without a value: this server's name for the token limit
+    named = {
+        key: turn.max_tokens if key == "max_completion_tokens" and value is None else value
+        for key, value in {**extra, **turn.extra}.items()
+    }
     if "max_completion_tokens" in extra and "max_tokens" not in extra:
         body.pop("max_tokens", None)
-    return body
-
-
-def _token_limit(tokens: int | None, config: Config) -> dict[str, int]:
-    if tokens is None:
-        return {}
-    if config.input.output_tokens_deterministic:
-        return {"max_tokens": tokens, "min_tokens": tokens}
-    return {"max_tokens": tokens}
+    return endpoint.extend(body, named)
 
 
 def _turns(config: Config, tokenizer: Tokenizer | None) -> list[Turn]:

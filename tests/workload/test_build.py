@@ -40,7 +40,14 @@ def embeddings_text(body: Mapping[str, Any]) -> str:
     return " ".join(body["input"])
 
 
-CHAT = Endpoint(name="chat", path="", build=build_chat, decode=never, prompt_text=chat_text)
+CHAT = Endpoint(
+    name="chat",
+    path="",
+    build=build_chat,
+    decode=never,
+    prompt_text=chat_text,
+    usage_request={"stream_options": {"include_usage": True}},
+)
 EMBEDDINGS = Endpoint(
     name="embeddings",
     path="",

@@ -1,0 +1,39 @@
+"""A `profile` run from end to end, and the same reports once more from what it left.
+
+config → requests → run → journal → summary → reports
+"""
+
+from pathlib import Path
+
+from genai_perf.config.schema import Config, MetricsConfig, OutputConfig, TokenizerConfig
+from genai_perf.profile.directory import run_name
+from genai_perf.profile.publish import publish, write_reports
+from genai_perf.profile.session import Session
+from genai_perf.profile.summarize import summarize
+from genai_perf.profile.verdict import verdict
+
+__all__ = ["Session", "report", "run", "run_name", "summarize", "verdict", "write_reports"]
+
+
+def run(config: Config, *, command: str) -> int:
+    """Measure and report. 0: measured; 1: ended by the error rate; 130: interrupted, and reported.
+
+    `command` is the command line without secrets. Raises GenAIPerfError.
+    """
+    directory = config.output.artifact_dir / run_name(config)
+    with Session(command) as session:
+        config = session.located(config)
+        result = session.measure(config, directory)
+        return publish(result, directory, config.output, asked=config)
+
+
+def report(
+    directory: Path,
+    *,
+    metrics: MetricsConfig | None = None,
+    tokenizer: TokenizerConfig | None = None,
+    output: OutputConfig | None = None,
+) -> int:
+    """Make every report of a run again; what is None stays as it was in the run. Raises GenAIPerfError."""
+    result = summarize(directory, metrics=metrics, tokenizer=tokenizer)
+    return publish(result, directory, output or OutputConfig())

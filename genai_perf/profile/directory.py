@@ -1,0 +1,62 @@
+"""The directory of a run: its name, and the file that says how the run was made and how it ended."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from genai_perf.config.schema import Config, LoadConfig
+from genai_perf.exceptions import ArtifactError
+from genai_perf.types import RunEnd, RunInfo, Window
+
+JOURNAL = "records.arrows"
+RUN = "run.json"
+
+
+def run_name(config: Config, swept: Mapping[str, object] | None = None) -> str:
+    """The run's directory, as GenAI-Perf names it: model, endpoint and load, or what a sweep varies."""
+    models = config.endpoint.model_names
+    model = models[0] + ("_multi" if len(models) > 1 else "")
+    varied = "-".join(f"{name}{value}" for name, value in swept.items()) if swept else _stimulus(config.load)
+    return f"{model.replace('/', '_')}-openai-{config.endpoint.type}-{varied}"
+
+
+def _stimulus(load: LoadConfig) -> str:
+    if load.request_intervals is not None:
+        return "request_intervals"
+    if load.request_rate is not None:
+        return f"request_rate{load.request_rate}"
+    return f"concurrency{load.concurrency or 1}"
+
+
+def make_directory(directory: Path) -> None:
+    """Make it, or clear it of what a former run left and this one might not. Raises ArtifactError."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ArtifactError(
+            f"{directory}: cannot be made: {exc.strerror or exc}", hint="--artifact-dir names another place"
+        ) from exc
+    for stale in (RUN, JOURNAL):
+        (directory / stale).unlink(missing_ok=True)
+
+
+def write_run(directory: Path, info: RunInfo, end: RunEnd | None) -> None:
+    """`run.json`; `end` is None while the run goes on. Raises ArtifactError."""
+    path = directory / RUN
+    try:
+        path.write_text(
+            json.dumps({"run": asdict(info), "end": asdict(end) if end else None}, indent=2) + "\n"
+        )
+    except OSError as exc:
+        raise ArtifactError(f"{path}: cannot be written: {exc.strerror or exc}") from exc
+
+
+def read_end(directory: Path) -> RunEnd | None:
+    """How the run ended; None when it was killed before it could say."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        end = json.loads((directory / RUN).read_text())["end"]
+        if end is not None:
+            return RunEnd(**{**end, "windows": tuple(Window(**window) for window in end["windows"])})
+    return None

@@ -1,0 +1,103 @@
+"""One run: its requests sent over a transport, its records on disk."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genai_perf import endpoints
+from genai_perf.clock import Origin
+from genai_perf.config.schema import Config
+from genai_perf.config.versions import versions
+from genai_perf.endpoints import Endpoint
+from genai_perf.exceptions import InputError
+from genai_perf.profile.directory import JOURNAL, write_run
+from genai_perf.types import Request, RunEnd, RunInfo
+
+if TYPE_CHECKING:
+    from genai_perf.transports import Transport
+    from genai_perf.workload.tokenizer import Tokenizer
+
+
+def measure(
+    config: Config,
+    endpoint: Endpoint,
+    requests: list[Request],
+    tokenizer: "Tokenizer | None",
+    directory: Path,
+    command: str,
+    loop: asyncio.Runner,
+) -> None:
+    """Make the run and leave its files in `directory`. Raises GenAIPerfError."""
+    from genai_perf.engine import run as engine
+    from genai_perf.engine.journal import Journal
+    from genai_perf.workload import inputs_file
+
+    intervals = config.load.request_intervals
+    job = engine.Job(config, endpoint, requests, read_intervals(intervals) if intervals is not None else ())
+    inputs_file.write(directory / inputs_file.NAME, requests)
+    origin = Origin.now()
+    info = RunInfo(
+        version=versions()["genai-perf"],
+        command=command,
+        started_wall_ns=origin.wall_ns,
+        endpoint=endpoint.name,
+        streaming=config.endpoint.streaming,
+        config=config.public(),
+        tokenizer=tokenizer.info() if tokenizer is not None else {},
+        versions=versions(),
+    )
+    write_run(directory, info, None)
+
+    async def send() -> RunEnd:
+        transport = _transport(config, endpoint, origin)
+        journal = Journal(directory / JOURNAL, info)
+        return await engine.run(job, transport, journal, origin)
+
+    write_run(directory, info, loop.run(send()))
+
+
+def _transport(config: Config, endpoint: Endpoint, origin: Origin) -> "Transport":
+    from genai_perf.transports.address import Address
+
+    path = endpoints.path_of(
+        endpoint,
+        given=config.endpoint.path,
+        model=config.endpoint.model_names[0],
+        streaming=config.endpoint.streaming,
+    )
+    addresses = [Address.of(url) for url in config.urls]
+    headers = {
+        "User-Agent": f"genai-perf/{versions()['genai-perf']}",
+        "Accept": "text/event-stream" if config.endpoint.streaming else "application/json",
+        "Content-Type": "application/json",
+        **endpoint.headers,
+    }
+    for header in config.endpoint.headers:
+        name, _, value = header.partition(":")
+        headers = {kept: text for kept, text in headers.items() if kept.lower() != name.strip().lower()}
+        headers[name.strip()] = value.strip()
+    if config.endpoint.transport == "httpx":
+        from genai_perf.transports.httpx import HttpxTransport
+
+        return HttpxTransport(addresses, path, headers, config.endpoint, origin)
+    from genai_perf.transports.http import HttpTransport
+
+    return HttpTransport(addresses, path, headers, config.endpoint, origin)
+
+
+def read_intervals(path: Path) -> list[int]:
+    """Gaps in µs, one a line. Raises InputError."""
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not text"
+        raise InputError(f"--request-intervals: {path}: {reason}") from exc
+    gaps = []
+    for number, line in enumerate(lines, 1):
+        if text := line.strip():
+            if not text.isdecimal():
+                raise InputError(f"{path}:{number}: {text!r} is not a whole number of µs")
+            gaps.append(int(text))
+    if not any(gaps):
+        raise InputError(f"--request-intervals: {path}: no gap above 0 µs in it")
+    return gaps

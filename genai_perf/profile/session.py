@@ -1,0 +1,97 @@
+"""What the runs of one command share."""
+
+import asyncio
+import sys
+from collections import deque
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genai_perf import endpoints
+from genai_perf.config import urls
+from genai_perf.config.schema import Config, LoadConfig, OutputConfig, TokenizerConfig
+from genai_perf.endpoints import Endpoint
+from genai_perf.profile.directory import make_directory
+from genai_perf.profile.measure import measure
+from genai_perf.profile.summarize import load_tokenizer, summarize
+from genai_perf.types import Request
+
+if TYPE_CHECKING:
+    from genai_perf.reports import Result
+    from genai_perf.workload.tokenizer import Tokenizer
+
+
+class Session:
+    """What the runs of one command share: the event loop, the embedded server, tokenizers and prompts.
+
+    A context manager; the loop and the server end with it.
+    """
+
+    _WORKLOADS_KEPT = 8
+    """Latest sets of prompts, for sweeps that vary the input and the load together."""
+
+    def __init__(self, command: str) -> None:
+        self._command = command
+        self._closing = ExitStack()
+        self._runner: asyncio.Runner | None = None
+        self._embedded_url: str | None = None
+        self._tokenizers: dict[tuple[TokenizerConfig, str], Tokenizer] = {}
+        self._workloads: deque[tuple[Config, list[Request]]] = deque(maxlen=self._WORKLOADS_KEPT)
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._closing.close()
+
+    def located(self, config: Config) -> Config:
+        """The config with `--url embedded` replaced by the address of the session's server."""
+        if urls.EMBEDDED not in config.urls:
+            return config
+        if self._embedded_url is None:
+            from genai_perf.server.process import EmbeddedServer
+            from genai_perf.server.settings import ServerSettings
+
+            server = self._closing.enter_context(EmbeddedServer(ServerSettings(port=0)))
+            self._embedded_url = server.url
+        found = tuple(self._embedded_url if url == urls.EMBEDDED else url for url in config.urls)
+        return replace(config, endpoint=replace(config.endpoint, urls=found))
+
+    def measure(self, config: Config, directory: Path) -> "Result":
+        """Make the run, leave its records in `directory`, and read them. Raises GenAIPerfError."""
+        endpoint = endpoints.get(str(config.endpoint.type))
+        tokenizer, requests = self._prepare(config, endpoint)
+        make_directory(directory)
+        measure(config, endpoint, requests, tokenizer, directory, self._command, self._loop())
+        return summarize(directory, counter=tokenizer)
+
+    def _prepare(self, config: Config, endpoint: Endpoint) -> "tuple[Tokenizer | None, list[Request]]":
+        from genai_perf.workload import build
+
+        build.check(config, endpoint)
+        tokenizer = None
+        if build.needs_tokenizer(config, endpoint):
+            tokenizer = self._tokenizer(config)
+        same = replace(config, load=LoadConfig(), output=OutputConfig())  # all that a prompt depends on
+        for made_for, requests in self._workloads:
+            if made_for == same:
+                return tokenizer, requests
+        requests = build.build(config, endpoint, tokenizer)
+        self._workloads.append((same, requests))
+        return tokenizer, requests
+
+    def _tokenizer(self, config: Config) -> "Tokenizer":
+        key = (config.tokenizer, config.endpoint.model_names[0])
+        if key not in self._tokenizers:
+            tokenizer = self._tokenizers[key] = load_tokenizer(*key)
+            if not config.output.quiet:
+                sys.stderr.write(f"tokens are counted by {tokenizer.reason}\n")
+        return self._tokenizers[key]
+
+    def _loop(self) -> asyncio.Runner:
+        if self._runner is None:
+            import uvloop
+
+            self._runner = self._closing.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
+        return self._runner

@@ -1,0 +1,116 @@
+"""A run's figures, from the journal it left."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genai_perf import endpoints
+from genai_perf.config.schema import MetricsConfig, TokenizerConfig
+from genai_perf.profile.directory import JOURNAL, read_end
+from genai_perf.types import RunEnd, RunInfo
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from genai_perf.reports import Result
+    from genai_perf.workload.tokenizer import Tokenizer
+
+
+def summarize(
+    directory: Path,
+    *,
+    metrics: MetricsConfig | None = None,
+    tokenizer: TokenizerConfig | None = None,
+    counter: "Tokenizer | None" = None,
+) -> "Result":
+    """A run's figures, from the journal it left. `counter` is the run's tokenizer, where it is loaded.
+
+    Raises ArtifactError, UsageError and TokenizerError.
+    """
+    from genai_perf.engine import journal
+    from genai_perf.metrics.compute import of_columns
+    from genai_perf.metrics.goodput import check_goodput
+    from genai_perf.metrics.reading import read_columns
+    from genai_perf.reports import Result
+    from genai_perf.workload import inputs_file
+
+    info, records = journal.read(directory / JOURNAL)
+    config = info.config
+    end = read_end(directory)
+    endpoint = endpoints.get(info.endpoint)
+    settings = _metrics_settings(config["metrics"], metrics)
+    check_goodput(
+        settings.goodput,
+        streaming=info.streaming,
+        produces_tokens=endpoint.produces_tokens,
+        open_loop=config["load"]["request_rate"] is not None
+        or config["load"]["request_intervals"] is not None,
+    )
+    if counter is None and info.tokenizer:
+        counter = load_tokenizer(tokenizer or _tokenizer_of(info), config["endpoint"]["model_names"][0])
+    input_tokens = None
+    if tokenizer is not None and counter is not None:
+        bodies = inputs_file.bodies(directory / inputs_file.NAME)
+        input_tokens = counter.count(endpoint.prompt_text(body) for body in bodies)
+        info = replace(info, tokenizer=counter.info())
+    records = _measured(records, end)
+    columns = read_columns(
+        records,
+        count=counter.count if counter is not None and endpoint.produces_tokens else None,
+        input_tokens=input_tokens,
+        use_server_token_count=settings.use_server_token_count,
+        slos=settings.goodput,
+    )
+    summary = of_columns(columns, info, end, settings=settings, produces_tokens=endpoint.produces_tokens)
+    return Result(
+        info=replace(info, config={**config, "metrics": asdict(settings)}),
+        end=end,
+        records=records,
+        summary=summary,
+        endpoint_path=endpoints.path_of(
+            endpoint,
+            given=config["endpoint"]["path"],
+            model=config["endpoint"]["model_names"][0],
+            streaming=info.streaming,
+        ),
+        title=endpoint.title,
+        produces_tokens=endpoint.produces_tokens,
+        columns=columns,
+    )
+
+
+def load_tokenizer(settings: TokenizerConfig, model_name: str) -> "Tokenizer":
+    """The tokenizer that the options name, or the model's. Raises TokenizerError."""
+    from genai_perf.workload import tokenizer
+
+    return tokenizer.load(settings, model_name)
+
+
+def _metrics_settings(recorded: Mapping[str, Any], given: MetricsConfig | None) -> MetricsConfig:
+    settings = MetricsConfig(**recorded)
+    if given is None:
+        return settings
+    return MetricsConfig(
+        goodput=given.goodput or settings.goodput,
+        use_server_token_count=given.use_server_token_count or settings.use_server_token_count,
+    )
+
+
+def _tokenizer_of(info: RunInfo) -> TokenizerConfig:
+    """The run's own; a name that fell back to the built-in one then must count the same now."""
+    if info.tokenizer["kind"] == "builtin":
+        return TokenizerConfig(name="builtin")
+    return TokenizerConfig(**info.config["tokenizer"])
+
+
+def _measured(records: "pa.Table", end: RunEnd | None) -> "pa.Table":
+    """The records without those that ended after the last measurement window; the journal keeps them."""
+    if end is None or not end.windows:
+        return records
+    import numpy as np
+
+    from genai_perf.metrics import arrow
+
+    ends_ns = np.concatenate([arrow.numbers(chunk) for chunk in records["end_ns"].chunks])
+    return arrow.take(records, np.flatnonzero(ends_ns <= end.windows[-1].end_ns))

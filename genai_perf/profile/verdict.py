@@ -1,0 +1,59 @@
+"""What a finished run means: its exit code, or the error that says why nothing was measured."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genai_perf.config.schema import Config
+from genai_perf.exceptions import GenAIPerfError, Interrupted, ServerError
+from genai_perf.types import RunEnd, Summary
+
+if TYPE_CHECKING:
+    from genai_perf.reports import Result
+
+
+def verdict(result: "Result", directory: Path, asked: Config | None = None) -> int:
+    """The exit code. Raises ServerError or Interrupted when nothing was measured."""
+    if not result.summary.requests:
+        raise _nothing_measured(result, directory, asked)
+    return _exit_code(result.end)
+
+
+def _exit_code(end: RunEnd | None) -> int:
+    if end is not None and end.stop_reason == "error_rate":
+        return GenAIPerfError.exit_code
+    if end is not None and end.stop_reason == "interrupted":
+        return Interrupted.exit_code
+    return 0
+
+
+def _nothing_measured(result: "Result", directory: Path, config: Config | None) -> GenAIPerfError:
+    summary: Summary = result.summary
+    if result.end is not None and result.end.stop_reason == "interrupted":
+        return Interrupted(f"interrupted before any request was complete; the records are in {directory}")
+    if not summary.errors:
+        return ServerError(f"no request was complete; the records are in {directory}")
+    kind, (count, message) = next(iter(summary.errors.items()))
+    failed = sum(count for count, _ in summary.errors.values())
+    return ServerError(
+        f"every request failed: {count:,} of {failed:,} with {kind}: {message}",
+        hint=_advice(kind, result, config) or f"the records are in {directory}",
+    )
+
+
+def _advice(kind: str, result: "Result", config: Config | None) -> str | None:
+    """What would have worked, by the kind of failure."""
+    if kind in ("http_401", "http_403"):
+        return "give the key with -H 'Authorization: Bearer …'"
+    if kind == "http_429":
+        return "the server limits the rate; a lower --concurrency or --request-rate may pass"
+    if kind == "not_streamed":
+        return f"leave --streaming out if /{result.endpoint_path} cannot stream"
+    if kind in ("http_400", "http_404") and config is not None:
+        from genai_perf.transports.models import known_models
+
+        names = known_models(config)
+        if names and not set(config.endpoint.model_names) <= set(names):
+            return f"the server has these models: {', '.join(names[:10])}"
+    if kind in ("http_404", "http_405", "http_501"):
+        return f"is /{result.endpoint_path} the right path there? --endpoint names another"
+    return None
