@@ -1,7 +1,7 @@
 """The nouns: what the rest of the program speaks in.
 
-A `Conversation` of `Turn`s says what to send and a `Slot` when. A `Request` is a turn with its body
-encoded. Sending one gives an `Exchange`, raw stamps and bytes, which an endpoint reads as an `Answer`;
+A `Turn` says what to send and a `Slot` when. A `Request` is a turn with its body encoded, a `Workload` all
+of a run's. Sending one gives an `Exchange`, raw stamps and bytes, which an endpoint reads as an `Answer`;
 the journal keeps the `RequestRecord` made of both.
 
 Every `_ns` is an int in nanoseconds on one monotonic clock, relative to the run's origin.
@@ -10,10 +10,10 @@ Those that are made for every request are msgspec Structs: they read like datacl
 faster.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -57,14 +57,6 @@ class Turn:
     """Keys for this turn's body alone, over everything else."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """Turns that belong together; flags and exported files keep GenAI-Perf's word, session."""
-
-    id: str
-    turns: tuple[Turn, ...]
-
-
 class Slot(msgspec.Struct, frozen=True):
     """A place in the schedule."""
 
@@ -90,6 +82,24 @@ class Request:
     """Whether the body asks for a stream."""
     messages: tuple[bytes, ...] = ()
     """What goes over a gRPC stream, encoded; `body` then only says the same in JSON, for `inputs.json`."""
+    delay_ns: int = 0
+    """How long its user thinks after the answer, before the conversation's next turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What a run sends: its requests in order, the turns of a conversation one after the other.
+
+    Flags and exported files keep GenAI-Perf's word for a conversation, session.
+    """
+
+    requests: Sequence[Request]
+    starts: Sequence[int] | None = None
+    """The rows at which conversations begin; None: every row is one by itself."""
+    history: Literal["server", "file"] = "server"
+    """Whose answers go with the further turns: those that came, or those that stand in the bodies already."""
+    due_ns: Sequence[int] | None = None
+    """When each conversation is due, after the run's start; None where the load options say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,31 +72,32 @@ async def sleep_until(at_ns: int) -> None:
 
 
 class VirtualTimer:
-    """`engine.timer.Timer` on virtual time; checks that there is one waiter at a time."""
+    """`engine.timer.Timer` on virtual time."""
 
     def __init__(self) -> None:
         self.now_ns = now_ns
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
 
     async def until(self, at_ns: int) -> None:
         if at_ns <= now_ns():
             return
-        assert self._waiter is None, "two wait at a time"
         loop = asyncio.get_running_loop()
-        self._waiter = loop.create_future()
-        handle = loop.call_at(at_ns / NS_PER_S, self.wake)
+        waiter = loop.create_future()
+        self._waiting.append(waiter)
+        handle = loop.call_at(at_ns / NS_PER_S, lambda: waiter.done() or waiter.set_result(None))
         try:
-            await self._waiter
+            await waiter
         finally:
             handle.cancel()
-            self._waiter = None
+            self._waiting.remove(waiter)
 
     def wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def close(self) -> None:
-        assert self._waiter is None
+        assert not self._waiting
 
 
 @dataclass

@@ -58,6 +58,9 @@ class Endpoint:
     """The keys by which a streaming request asks for the server's token counts."""
     extend: Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]] = extend
     """(body, `--extra-inputs`) to the body with both."""
+    follow: Callable[[Mapping[str, Any], str, dict[str, Any]], dict[str, Any]] | None = None
+    """(the body last sent, the text of its answer, the next turn's body by itself) to that body with all that
+    was said before it. None: this API has no conversations."""
     title: str = "LLM Metrics"
     """Of the console table, as GenAI-Perf names it."""
 

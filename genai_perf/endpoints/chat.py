@@ -23,6 +23,14 @@ def prompt_text(body: Mapping[str, Any]) -> str:
     return " ".join(message["content"] for message in body["messages"])
 
 
+def follow(said: Mapping[str, Any], answer: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Every message so far, the answer as the assistant's, then the new ones."""
+    return {
+        **body,
+        "messages": [*said["messages"], {"role": "assistant", "content": answer}, *body["messages"]],
+    }
+
+
 ENDPOINT = Endpoint(
     name="chat",
     path="v1/chat/completions",
@@ -30,4 +38,5 @@ ENDPOINT = Endpoint(
     decode=decode_text,
     prompt_text=prompt_text,
     usage_request=INCLUDE_USAGE,
+    follow=follow,
 )

@@ -16,9 +16,10 @@ from genai_perf.engine import progress, timer
 from genai_perf.engine.journal import Journal
 from genai_perf.engine.recorder import Recorder
 from genai_perf.engine.runner import Runner
+from genai_perf.engine.script import Conversations, Rows, Script
 from genai_perf.engine.windows import Windows
 from genai_perf.transports import Transport
-from genai_perf.types import Exchange, Phase, Request, RequestRecord, RunEnd, Slot, Window
+from genai_perf.types import Exchange, Phase, RequestRecord, RunEnd, Slot, Window, Workload
 
 _ENOUGH_TO_JUDGE = 10
 """Requests that must have ended before an error rate means anything."""
@@ -35,7 +36,7 @@ class Job:
 
     config: Config
     endpoint: Endpoint
-    requests: Sequence[Request]
+    workload: Workload
     intervals_us: Sequence[int] = ()
     """Gaps between arrivals, where the user gave them in a file."""
 
@@ -69,7 +70,7 @@ class Run:
         self._transport = transport
         self._timer = ticker
         self._recorder = Recorder(job.endpoint, journal, self._count, self._give_up, self._time_left_ns)
-        self._runner = Runner(job.requests, transport, ticker, self._keep)
+        self._runner = Runner(_script(job), transport, ticker, self._keep)
         self._counts = progress.Counts()
         self._phase = Phase.WARMUP
         self._windows: Windows | None = None
@@ -233,7 +234,7 @@ class Run:
         # Refusals come back sooner than answers. So the first ones sent decide, not the first to end.
         first = max(_ENOUGH_TO_JUDGE, self._job.config.concurrency or 0)
         offset = 0 if record.phase is Phase.WARMUP else self._load.warmup_request_count
-        if record.index - offset < first:
+        if record.turn == 0 and record.index - offset < first:
             self._first_failures += 1
         return self._first_failures >= first
 
@@ -252,6 +253,12 @@ class Run:
     def _say(self, text: str) -> None:
         if not self._job.config.output.quiet:
             sys.stderr.write(f"\n{text}\n" if sys.stderr.isatty() else f"{text}\n")
+
+
+def _script(job: Job) -> Script:
+    if job.workload.starts is None:
+        return Rows(job.workload.requests)
+    return Conversations(job.workload, job.endpoint)
 
 
 def _requests_planned(config: Config) -> int | None:

@@ -1,5 +1,7 @@
 """The loop: takes slots in order, waits for their due times, holds the concurrency.
 
+A slot is a conversation, of one turn mostly; its place stays taken until the last answer, thinking included.
+
 Rule 1: a worker takes a slot, waits until it is due, sends, and takes the next one.
 Rule 2: at most one worker, the leader, waits for a due time. When it sends, the lead passes to another: a new
 worker while there are places, else the first that comes back.
@@ -12,8 +14,9 @@ and the same rules keep all places busy: a closed loop.
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
+from genai_perf.engine.script import Script
 from genai_perf.engine.timer import Timer
 from genai_perf.transports import Transport
 from genai_perf.types import Exchange, Request, RequestError, Slot
@@ -25,14 +28,15 @@ Keep = Callable[[Slot, int | None, Exchange], None]
 class Runner:
     """Sends one phase after the other over one transport."""
 
-    def __init__(self, requests: Sequence[Request], transport: Transport, timer: Timer, keep: Keep) -> None:
+    def __init__(self, script: Script, transport: Transport, timer: Timer, keep: Keep) -> None:
         self.in_flight = 0
         self.sent = 0
         self.next_due_ns: int | None = None
         """What is waited for; None where the next request is not a matter of time."""
         self.unsent = 0
-        """Slots that were due before a duration was over, and still waited for a place then."""
-        self._requests = requests
+        """What was left when a duration was over: slots that were due and still waited for a place, and the
+        further turns of conversations."""
+        self._script = script
         self._transport = transport
         self._timer = timer
         self._keep = keep
@@ -41,6 +45,7 @@ class Runner:
         self._has_leader = False
         self._phase_ns = 0
         self._until_ns: float | None = None
+        self._ends_ns: float | None = None
         self._places = math.inf
         self._slots: Iterator[Slot] = iter(())
 
@@ -55,13 +60,14 @@ class Runner:
         self._slots = slots
         self._places = math.inf if places is None else places
         self._phase_ns = from_ns
-        self._until_ns = None if duration_ns is None or places is None else from_ns + duration_ns
+        self._ends_ns = None if duration_ns is None else from_ns + duration_ns
+        self._until_ns = None if places is None else self._ends_ns
         async with asyncio.TaskGroup() as group:
             self._lead_with_a_new_worker(group)
         if self._until_ns is not None and not self._stopping:
             left = next(slots, None)
             if left is not None and left.due_ns is not None:
-                self.unsent = 1 + sum(1 for _ in slots)
+                self.unsent += 1 + sum(1 for _ in slots)
 
     def stop(self) -> None:
         """Take no more slots; what is in flight is awaited."""
@@ -89,7 +95,7 @@ class Runner:
             self._workers.discard(worker)  # and not when its callbacks run: its place is free now
 
     async def _take_slots(self, group: asyncio.TaskGroup) -> None:
-        while not self._stopping:
+        while not self._stopping and len(self._workers) <= self._places:
             if self._until_ns is not None and self._timer.now_ns() >= self._until_ns:
                 return
             slot = next(self._slots, None)
@@ -108,20 +114,39 @@ class Runner:
             else:
                 self._has_leader = False
 
-            exchange = Exchange(self._requests[slot.index % len(self._requests)])
-            self.in_flight += 1
-            self.sent += 1
-            try:
-                await self._transport.send(exchange)
-            except asyncio.CancelledError:
-                exchange.error = RequestError(
-                    "cancelled", "given up by the user before its answer was complete"
-                )
-                raise
-            finally:
-                self.in_flight -= 1
-                self._keep(slot, due_ns, exchange)
+            request = self._script.take(slot)
+            if request is None:
+                request = await self._script.wait(slot)
+            exchange = await self._send(slot, due_ns, request)
+            if self._script.has_turns:
+                await self._converse(slot, exchange)
 
             if self._has_leader:
                 return
             self._has_leader = True
+
+    async def _converse(self, slot: Slot, exchange: Exchange) -> None:
+        """The further turns of a conversation, each when its user has thought."""
+        while not self._stopping and (request := await self._script.next_turn(exchange)) is not None:
+            thinking_ns = exchange.request.delay_ns
+            due_ns = exchange.end_ns + thinking_ns if thinking_ns else None
+            if due_ns is not None:
+                await self._timer.until(due_ns)
+            if self._stopping or (self._ends_ns is not None and self._timer.now_ns() >= self._ends_ns):
+                self.unsent += 1
+                return
+            exchange = await self._send(slot, due_ns, request)
+
+    async def _send(self, slot: Slot, due_ns: int | None, request: Request) -> Exchange:
+        exchange = Exchange(request)
+        self.in_flight += 1
+        self.sent += 1
+        try:
+            await self._transport.send(exchange)
+        except asyncio.CancelledError:
+            exchange.error = RequestError("cancelled", "given up by the user before its answer was complete")
+            raise
+        finally:
+            self.in_flight -= 1
+            self._keep(slot, due_ns, exchange)
+        return exchange

@@ -11,7 +11,7 @@ from genai_perf.config.versions import versions
 from genai_perf.endpoints import Endpoint
 from genai_perf.exceptions import InputError
 from genai_perf.profile.directory import JOURNAL, write_run
-from genai_perf.types import Request, RunEnd, RunInfo
+from genai_perf.types import RunEnd, RunInfo, Workload
 
 if TYPE_CHECKING:
     from genai_perf.transports import Transport
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def measure(
     config: Config,
     endpoint: Endpoint,
-    requests: list[Request],
+    workload: Workload,
     tokenizer: "Tokenizer | None",
     directory: Path,
     command: str,
@@ -33,8 +33,8 @@ def measure(
     from genai_perf.workload import inputs_file
 
     intervals = config.load.request_intervals
-    job = engine.Job(config, endpoint, requests, read_intervals(intervals) if intervals is not None else ())
-    inputs_file.write(directory / inputs_file.NAME, requests)
+    job = engine.Job(config, endpoint, workload, read_intervals(intervals) if intervals is not None else ())
+    inputs_file.write(directory / inputs_file.NAME, workload.requests)
     origin = Origin.now()
     info = RunInfo(
         version=versions()["genai-perf"],

@@ -15,7 +15,7 @@ from genai_perf.endpoints import Endpoint
 from genai_perf.profile.directory import make_directory
 from genai_perf.profile.measure import measure
 from genai_perf.profile.summarize import load_tokenizer, summarize
-from genai_perf.types import Request
+from genai_perf.types import Workload
 
 if TYPE_CHECKING:
     from genai_perf.reports import Result
@@ -37,7 +37,7 @@ class Session:
         self._runner: asyncio.Runner | None = None
         self._embedded_url: str | None = None
         self._tokenizers: dict[tuple[TokenizerConfig, str], Tokenizer] = {}
-        self._workloads: deque[tuple[Config, list[Request]]] = deque(maxlen=self._WORKLOADS_KEPT)
+        self._workloads: deque[tuple[Config, Workload]] = deque(maxlen=self._WORKLOADS_KEPT)
 
     def __enter__(self) -> "Session":
         return self
@@ -61,12 +61,17 @@ class Session:
     def measure(self, config: Config, directory: Path) -> "Result":
         """Make the run, leave its records in `directory`, and read them. Raises GenAIPerfError."""
         endpoint = endpoints.get(str(config.endpoint.type))
-        tokenizer, requests = self._prepare(config, endpoint)
+        tokenizer, workload = self._prepare(config, endpoint)
         make_directory(directory)
-        measure(config, endpoint, requests, tokenizer, directory, self._command, self._loop())
+        measure(config, endpoint, workload, tokenizer, directory, self._command, self._loop())
         return summarize(directory, counter=tokenizer)
 
-    def _prepare(self, config: Config, endpoint: Endpoint) -> "tuple[Tokenizer | None, list[Request]]":
+    def read(self, config: Config, directory: Path) -> "Result":
+        """A run's figures once more, by the tokenizer that is loaded already. Raises GenAIPerfError."""
+        key = (config.tokenizer, config.endpoint.model_names[0])
+        return summarize(directory, counter=self._tokenizers.get(key))
+
+    def _prepare(self, config: Config, endpoint: Endpoint) -> "tuple[Tokenizer | None, Workload]":
         from genai_perf.workload import build
 
         build.check(config, endpoint)
@@ -74,12 +79,12 @@ class Session:
         if build.needs_tokenizer(config, endpoint):
             tokenizer = self._tokenizer(config)
         same = replace(config, load=LoadConfig(), output=OutputConfig())  # all that a prompt depends on
-        for made_for, requests in self._workloads:
+        for made_for, workload in self._workloads:
             if made_for == same:
-                return tokenizer, requests
-        requests = build.build(config, endpoint, tokenizer)
-        self._workloads.append((same, requests))
-        return tokenizer, requests
+                return tokenizer, workload
+        workload = build.build(config, endpoint, tokenizer)
+        self._workloads.append((same, workload))
+        return tokenizer, workload
 
     def _tokenizer(self, config: Config) -> "Tokenizer":
         key = (config.tokenizer, config.endpoint.model_names[0])

@@ -14,7 +14,7 @@ import msgspec
 from genai_perf.config import Config
 from genai_perf.endpoints import Endpoint
 from genai_perf.exceptions import UsageError
-from genai_perf.types import Request, Turn
+from genai_perf.types import Request, Turn, Workload
 from genai_perf.workload import files, synthetic
 from genai_perf.workload.tokenizer import Tokenizer
 
@@ -54,7 +54,7 @@ def check(config: Config, endpoint: Endpoint) -> None:
         )
 
 
-def build(config: Config, endpoint: Endpoint, tokenizer: Tokenizer | None) -> list[Request]:
+def build(config: Config, endpoint: Endpoint, tokenizer: Tokenizer | None) -> Workload:
     """One request for each row of the workload, bodies encoded; the same for the same seed, everywhere.
 
     `tokenizer` may be None where `needs_tokenizer` says no; `input_tokens` is None then. Raises UsageError
@@ -68,7 +68,7 @@ def build(config: Config, endpoint: Endpoint, tokenizer: Tokenizer | None) -> li
     models = [rng.choice(names) if at_random else names[row % len(names)] for row in range(len(turns))]
     bodies = [body_of(turn, model, config, endpoint) for turn, model in zip(turns, models, strict=True)]
     counts = _input_tokens(turns, bodies, endpoint, tokenizer)
-    return [
+    requests = [
         Request(
             index=row,
             body=encode(body),
@@ -79,6 +79,7 @@ def build(config: Config, endpoint: Endpoint, tokenizer: Tokenizer | None) -> li
         )
         for row, (body, model, tokens) in enumerate(zip(bodies, models, counts, strict=True))
     ]
+    return Workload(requests)
 
 
 def body_of(turn: Turn, model: str, config: Config, endpoint: Endpoint) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from genai_perf.config.schema import Config, EndpointConfig, LoadConfig, OutputC
 from genai_perf.engine.journal import Journal, read
 from genai_perf.engine.run import Job, Run, connections_wanted
 from genai_perf.exceptions import ArtifactError, ServerError
-from genai_perf.types import RequestError
+from genai_perf.types import RequestError, Workload
 
 MS = 1_000_000
 S = 1_000 * MS
@@ -54,7 +54,9 @@ def measure(tmp_path):
             loop = asyncio.get_running_loop()
             for at_ns, happens in at:
                 loop.call_at(at_ns / S, happens)
-            job = Job(given, endpoints.get("chat"), [request(row) for row in range(rows)], intervals_us)
+            job = Job(
+                given, endpoints.get("chat"), Workload([request(row) for row in range(rows)]), intervals_us
+            )
             made = Run(job, transport, journal or Journal(path, info()), VirtualTimer())
             end = await made.measure()
             assert {asyncio.current_task()} == asyncio.all_tasks()
@@ -109,7 +111,7 @@ def test_a_server_that_cannot_be_reached_leaves_an_empty_journal(tmp_path):
     transport = Unreachable()
 
     async def main():
-        job = Job(config(), endpoints.get("chat"), [request()])
+        job = Job(config(), endpoints.get("chat"), Workload([request()]))
         await Run(job, transport, Journal(tmp_path / "j", info()), VirtualTimer()).measure()
 
     with pytest.raises(ServerError, match="refused"):
@@ -443,7 +445,7 @@ def test_a_journal_that_takes_no_more_ends_the_run_and_keeps_what_it_had(tmp_pat
     journal.append = append
 
     async def main():
-        job = Job(config(concurrency=2, request_count=1000), endpoints.get("chat"), [request()])
+        job = Job(config(concurrency=2, request_count=1000), endpoints.get("chat"), Workload([request()]))
         with pytest.raises(ArtifactError, match="no room"):
             await Run(job, transport, journal, VirtualTimer()).measure()
         return now_ns()
@@ -465,7 +467,7 @@ def test_a_bug_in_an_endpoint_is_a_traceback_and_not_a_hanging_run(tmp_path):
     transport = VirtualTransport([Plan(10 * MS), Plan(3600 * S)])
 
     async def main():
-        job = Job(config(concurrency=2, request_count=1000), endpoint, [request()])
+        job = Job(config(concurrency=2, request_count=1000), endpoint, Workload([request()]))
         with pytest.raises(Bug):
             await Run(job, transport, Journal(tmp_path / "j", info()), VirtualTimer()).measure()
         return now_ns()

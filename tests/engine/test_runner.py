@@ -12,6 +12,7 @@ from virtual_time import Plan, VirtualTimer, VirtualTransport, now_ns, run, slee
 
 from genai_perf import schedule
 from genai_perf.engine.runner import Runner
+from genai_perf.engine.script import Rows
 from genai_perf.types import Phase, RequestError, Slot
 
 MS = 1_000_000
@@ -43,7 +44,8 @@ class Kept:
 def started(transport, *, rows=7, kept=None):
     """A runner on virtual time, and what it keeps."""
     kept = Kept() if kept is None else kept
-    return Runner([request(row) for row in range(rows)], transport, VirtualTimer(), kept), kept
+    script = Rows([request(row) for row in range(rows)])
+    return Runner(script, transport, VirtualTimer(), kept), kept
 
 
 def slots(due, *, phase=Phase.BENCHMARK, first=0, **limits):

@@ -122,6 +122,47 @@ def test_an_alarm_that_rang_while_the_loop_was_away_does_not_end_the_next_wait(r
     run(make, main)
 
 
+def test_many_wait_and_each_returns_in_the_order_of_its_instant(run, make):
+    async def main(ticker):
+        start_ns = ticker.now_ns()
+        returned = []
+
+        async def wait(number, wait_ns):
+            await ticker.until(start_ns + wait_ns)
+            assert ticker.now_ns() >= start_ns + wait_ns
+            returned.append(number)
+
+        waits_ms = [9, 3, 6, 12, 1]
+        await asyncio.gather(*[wait(number, ms * NS_PER_MS) for number, ms in enumerate(waits_ms)])
+        assert [4, 1, 2, 0, 3] == returned
+
+    run(make, main)
+
+
+def test_wake_ends_every_wait(run, make):
+    async def main(ticker):
+        hours = [ticker.until(ticker.now_ns() + n * 3600 * 1000 * NS_PER_MS) for n in (3, 1, 2)]
+        waiting = asyncio.gather(*hours)
+        await asyncio.sleep(0)
+        ticker.wake()
+        await waiting
+
+    run(make, main)
+
+
+def test_one_that_gives_up_does_not_hold_up_those_behind_it(run, make):
+    async def main(ticker):
+        first = asyncio.create_task(ticker.until(ticker.now_ns() + NS_PER_MS))
+        at_ns = ticker.now_ns() + 2 * NS_PER_MS
+        second = asyncio.create_task(ticker.until(at_ns))
+        await asyncio.sleep(0)
+        first.cancel()
+        await second
+        assert ticker.now_ns() >= at_ns
+
+    run(make, main)
+
+
 def test_others_run_while_it_waits(run, make):
     async def main(ticker):
         order = []

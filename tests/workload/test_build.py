@@ -15,7 +15,8 @@ from genai_perf.config.schema import (
 from genai_perf.endpoints import Decoding, Endpoint
 from genai_perf.exceptions import UsageError
 from genai_perf.types import Exchange, Request, Turn
-from genai_perf.workload.build import build, check, encode, needs_tokenizer
+from genai_perf.workload.build import build as build_workload
+from genai_perf.workload.build import check, encode, needs_tokenizer
 from genai_perf.workload.tokenizer import Tokenizer
 
 
@@ -38,6 +39,10 @@ def build_embeddings(turn: Turn, model: str, streaming: bool) -> dict[str, Any]:
 
 def embeddings_text(body: Mapping[str, Any]) -> str:
     return " ".join(body["input"])
+
+
+def build(*given):
+    return build_workload(*given).requests
 
 
 CHAT = Endpoint(
