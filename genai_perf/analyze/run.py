@@ -21,6 +21,7 @@ from genai_perf.clock import NS_PER_S
 from genai_perf.config.schema import Config, OutputConfig
 from genai_perf.exceptions import GenAIPerfError, Interrupted, ServerError
 from genai_perf.profile import Session, run_name, verdict, write_reports
+from genai_perf.profile.directory import JOURNAL, RUN
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +46,13 @@ def run(sweep: Sweep, *, command: str) -> int:
                     break
         except KeyboardInterrupt:  # while nothing was in flight
             state.exit_code = Interrupted.exit_code
-    if state.exit_code == Interrupted.exit_code and remembered:
-        _say("interrupted; the same command measures what is left", output)
-    if state.done:
-        _sum_up(Results(tuple(state.done)), checkpoint, output)
+        if state.exit_code == Interrupted.exit_code and remembered:
+            _say("interrupted; the same command measures what is left", output)
+        if state.done:
+            results = Results(tuple(state.done))
+            _sum_up(results, checkpoint, output)
+            if output.generate_plots:
+                _draw(results, plan, session, output)
     return state.exit_code
 
 
@@ -122,11 +126,6 @@ class _State:
             self.past, self.past_s = config, result.end.recorded_ns / NS_PER_S
         figures = result.summary
         write_reports(result, directory, config.output)
-        if config.output.generate_plots:
-            from genai_perf.reports import plots
-
-            # A browser takes seconds for a run's images; the sweep has its own.
-            plots.write(result, directory, render=lambda _: None)
         try:
             exit_code = verdict(result, directory, config)
         except Interrupted as error:
@@ -154,8 +153,23 @@ def _sum_up(results: Results, checkpoint: Checkpoint, output: OutputConfig) -> N
     for directory in (Path(), output.artifact_dir):
         summary.write(everything, knees, directory)
     summary.show(results, knees, output.artifact_dir)
-    if output.generate_plots and results.measured:
-        results.measured.write_plots(output.artifact_dir)
+
+
+def _draw(results: Results, plan: Sequence[_Planned], session: Session, output: OutputConfig) -> None:
+    """The sweep's pictures, then those of its runs that have none yet.
+
+    Not between the runs: plotly takes half a second for one. Without images of them: a browser takes longer.
+    """
+    from genai_perf.reports import plots
+
+    library = None
+    if results.measured:
+        library = results.measured.write_plots(output.artifact_dir).with_name(plots.LIBRARY)
+    for scenario, planned in zip(results, plan, strict=False):  # an interrupted sweep has fewer results
+        directory = scenario.directory or planned.directory
+        if (directory / JOURNAL).exists() and not plots.is_drawn(directory, since=directory / RUN):
+            result = session.read(planned.step.config, directory)
+            plots.write(result, directory, render=plots.no_images, library=library)
 
 
 def _with_earlier(results: Sequence[Scenario], checkpoint: Checkpoint) -> Results:

@@ -165,7 +165,23 @@ def test_plots_are_drawn_of_each_scenario_and_of_the_sweep(url, here, monkeypatc
     monkeypatch.setattr("genai_perf.reports.plots.images.by_kaleido", lambda _: "not in this test")
     assert 0 == main(line(url, "--sweep-list 1,2 --generate-plots -q"))
     assert (here / "artifacts/plots/index.html").exists()
-    assert (here / "artifacts/gpt2-openai-chat-concurrency1/plots/index.html").exists()
+    run = here / "artifacts/gpt2-openai-chat-concurrency1/plots"
+    assert run.parent.name in (run / "index.html").read_text()
+    libraries = list((here / "artifacts").rglob("plotly.min.js"))
+    assert 3 == len(libraries)
+    assert 1 == len({library.stat().st_ino for library in libraries})
+    assert '<script src="plotly.min.js"' in (run / "index.html").read_text()
+
+
+def test_plots_are_drawn_of_what_was_measured_before_and_only_once(url, here, monkeypatch):
+    monkeypatch.setattr("genai_perf.reports.plots.images.by_kaleido", lambda _: "not in this test")
+    assert 0 == main(line(url, "--sweep-list 1 -q"))
+    drawn = here / "artifacts/gpt2-openai-chat-concurrency1/plots/index.html"
+    assert not drawn.exists()
+    assert 0 == main(line(url, "--sweep-list 1 --generate-plots -q"))
+    first = drawn.stat().st_ino
+    assert 0 == main(line(url, "--sweep-list 1 --generate-plots -q"))
+    assert first == drawn.stat().st_ino
 
 
 # -- ended by force ---------------------------------------------------------------------------------------

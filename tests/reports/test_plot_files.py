@@ -61,6 +61,34 @@ def test_pages_load_nothing_but_the_script_beside_them(tmp_path: Path) -> None:
         assert len(text) < 300_000
 
 
+def test_a_library_elsewhere_is_linked_to_or_else_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = plots.write(chat(), tmp_path / "first", render=no_images).with_name(plots.LIBRARY)
+    for name in ("second", "second", "third"):
+        linked = plots.write(chat(), tmp_path / name, render=no_images, library=shared)
+        assert linked.with_name(plots.LIBRARY).samefile(shared)
+    assert 3 == shared.stat().st_nlink
+
+    def no_links(*_: Path) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "hardlink_to", no_links)
+    copy = plots.write(chat(), tmp_path / "fourth", render=no_images, library=shared)
+    assert not copy.with_name(plots.LIBRARY).samefile(shared)
+    assert shared.read_bytes() == copy.with_name(plots.LIBRARY).read_bytes()
+
+
+def test_a_library_that_is_there_stays_so_that_links_to_it_do(tmp_path: Path) -> None:
+    library = plots.write(chat(), tmp_path, render=no_images).with_name(plots.LIBRARY)
+    first = library.stat().st_ino
+    plots.write(chat(), tmp_path, render=no_images)
+    assert first == library.stat().st_ino
+    library.write_text("torn")
+    plots.write(chat(), tmp_path, render=no_images)
+    assert library.stat().st_size > 1_000_000
+
+
 def test_the_index_says_what_was_run_and_what_to_know_of_it(tmp_path: Path) -> None:
     run = troubled()
     index = plots.write(run, tmp_path, render=no_images).read_text()

@@ -20,20 +20,24 @@ from genai_perf.exceptions import ArtifactError
 from genai_perf.metrics.exactness import sentence
 from genai_perf.reports import Result
 from genai_perf.reports.plots import defaults, distributions, images, over_time, pages, series, sweep
-from genai_perf.reports.plots.images import Render
+from genai_perf.reports.plots.images import Render, no_images
 from genai_perf.reports.plots.look import Picture, plural
+from genai_perf.reports.plots.pages import INDEX, LIBRARY
 
-__all__ = ["DIRECTORY", "write", "write_sweep"]
+__all__ = ["DIRECTORY", "LIBRARY", "is_drawn", "no_images", "write", "write_sweep"]
 
 DIRECTORY = "plots"
 
 logger = logging.getLogger(__name__)
 
 
-def write(result: Result, directory: Path, *, render: Render | None = None) -> Path:
+def write(
+    result: Result, directory: Path, *, render: Render | None = None, library: Path | None = None
+) -> Path:
     """Draws a run's pictures into `directory/plots` and gives the index. Raises ArtifactError.
 
-    Where no image can be made, a warning says why; `render` makes them, unless given by kaleido.
+    Where no image can be made, a warning says why; `render` makes them, unless given by kaleido. `library`
+    is another directory's plotly.min.js, to share its place on the disk.
     """
     plots = _directory(directory)
     run = series.read(result)
@@ -46,7 +50,13 @@ def write(result: Result, directory: Path, *, render: Render | None = None) -> P
     export = directory / result.raw_name
     defaults.write_config(points, plots, export)
     defaults.write_points(points, plots, _run_name(export))
-    return _publish(pictures, _about(result, directory), plots, render)
+    return _publish(pictures, _about(result, directory), plots, render, library)
+
+
+def is_drawn(directory: Path, since: Path) -> bool:
+    """Whether a run's pictures are there, and no older than that file of it."""
+    index = directory / DIRECTORY / INDEX
+    return index.exists() and since.exists() and index.stat().st_mtime_ns >= since.stat().st_mtime_ns
 
 
 def write_sweep(
@@ -63,8 +73,14 @@ def write_sweep(
     return _publish(list(sweep.pictures(drawn)), pages.About(title, (drawn.about(),)), plots, render)
 
 
-def _publish(pictures: Sequence[Picture], about: pages.About, plots: Path, render: Render | None) -> Path:
-    index = pages.write(pictures, about, plots)
+def _publish(
+    pictures: Sequence[Picture],
+    about: pages.About,
+    plots: Path,
+    render: Render | None,
+    library: Path | None = None,
+) -> Path:
+    index = pages.write(pictures, about, plots, library)
     problem = images.write(pictures, plots, render) if pictures else None
     if problem:
         logger.warning("%s", problem)

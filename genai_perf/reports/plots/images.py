@@ -62,6 +62,10 @@ def write(pictures: Sequence[Picture], directory: Path, render: Render | None = 
     return f"no {kinds} of the plots: {problem}; the HTML pages are complete"
 
 
+def no_images(_: Sequence[Image]) -> None:
+    """Makes none, and has nothing to say about it; as `Render`."""
+
+
 def _on_white(picture: Picture) -> dict[str, Any]:
     """An image has a ground of its own; JPEG knows nothing else."""
     drawn: dict[str, Any] = json.loads(picture.figure.to_json())

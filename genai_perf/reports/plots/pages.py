@@ -1,12 +1,14 @@
 """HTML pages that open without a network: one for each picture, and an index that shows them all.
 
-They share one `plotly.min.js` beside them (4.9 MB). A page is as dark or as light as the reader's system, and
+They share one `plotly.min.js` beside them (4.9 MB), which the runs of a sweep have in common where the file
+system can link. A page is as dark or as light as the reader's system, and
 the texts in the pictures follow it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -50,33 +52,44 @@ class About:
     command: str = ""
 
 
-def write(pictures: Sequence[Picture], about: About, directory: Path) -> Path:
-    """Writes the pages, the index and the library they share; gives the index. Raises ArtifactError."""
-    _write_library(directory / LIBRARY)
+def write(pictures: Sequence[Picture], about: About, directory: Path, library: Path | None = None) -> Path:
+    """Writes the pages, the index and the library they share; gives the index. Raises ArtifactError.
+
+    `library` is a copy elsewhere, to be linked to.
+    """
+    _write_library(directory / LIBRARY, library)
+    drawn = {picture.stem: _drawn(picture) for picture in pictures}
     for picture in pictures:
-        body = f'<nav><a href="{INDEX}">all pictures</a></nav>\n{_section(picture)}'
+        section = _section(picture.stem, drawn[picture.stem])
+        body = f'<nav><a href="{INDEX}">all pictures</a></nav>\n{section}'
         _write_page(directory / f"{picture.stem}.html", f"{picture.title} · {about.title}", body)
     links = "\n".join(f'<a href="#{picture.stem}">{escape(picture.title)}</a>' for picture in pictures)
     head = [f"<h1>{escape(about.title)}</h1>"]
     if about.command:
         head.append(f"<p><code>{escape(about.command)}</code></p>")
     head += [f"<p>{escape(line)}</p>" for line in about.lines]
-    sections = [_section(picture, link=True) for picture in pictures]
+    sections = [
+        _section(stem, f'{figure}\n<p><a href="{stem}.html">on a page of its own</a></p>')
+        for stem, figure in drawn.items()
+    ]
     index = directory / INDEX
     _write_page(index, about.title, "\n".join([*head, f"<nav>{links}</nav>", *sections]))
     return index
 
 
-def _section(picture: Picture, *, link: bool = False) -> str:
-    drawn = picture.figure.to_html(
+def _drawn(picture: Picture) -> str:
+    drawn: str = picture.figure.to_html(
         full_html=False,
         include_plotlyjs=False,
         config=_CONFIG,
         default_height=f"{picture.height}px",
         div_id=f"plot-{picture.stem}",
     )
-    own = f'\n<p><a href="{picture.stem}.html">on a page of its own</a></p>' if link else ""
-    return f'<section id="{picture.stem}">\n{drawn}{own}\n</section>'
+    return drawn
+
+
+def _section(stem: str, body: str) -> str:
+    return f'<section id="{stem}">\n{body}\n</section>'
 
 
 def _write_page(path: Path, title: str, body: str) -> None:
@@ -98,9 +111,22 @@ def _write_page(path: Path, title: str, body: str) -> None:
         file.write(page.encode())
 
 
-def _write_library(path: Path) -> None:
-    """Plotly's own script, as it lies in its package."""
+def _write_library(path: Path, other: Path | None) -> None:
+    """Plotly's own script, as it lies in its package.
+
+    A hard link to the other copy where that can be: the directory still opens when it is moved alone.
+    """
     from plotly.offline import get_plotlyjs
 
+    if other is not None:
+        with suppress(OSError):
+            if not path.exists() or not path.samefile(other):
+                path.unlink(missing_ok=True)
+                path.hardlink_to(other)
+            return
+    script = get_plotlyjs().encode()
+    with suppress(OSError):
+        if path.read_bytes() == script:
+            return  # and whoever is linked to it stays so
     with whole_file(path) as file:
-        file.write(get_plotlyjs().encode())
+        file.write(script)
