@@ -21,7 +21,7 @@ import httptools
 
 from genai_perf.clock import NS_PER_MS, NS_PER_S, WallOffset, monotonic_ns
 from genai_perf.transports.stamps import ANCILLARY_BYTES, enable_kernel_stamps, timespec
-from genai_perf.transports.tls import explain
+from genai_perf.transports.tls import TlsLayer, explain
 from genai_perf.types import Exchange, RequestError, Stamp
 
 _READ_BYTES = 65_536
@@ -29,63 +29,6 @@ _READ_BYTES = 65_536
 _KEPT_HEADERS = frozenset(
     {b"content-type", b"content-encoding", b"content-length", b"transfer-encoding", b"location"}
 )
-
-
-class TlsLayer:
-    """TLS for bytes that are moved by somebody else."""
-
-    __slots__ = ("_incoming", "_object", "_outgoing", "has_ended")
-
-    def __init__(self, context: ssl.SSLContext, server_name: str) -> None:
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
-        self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
-        self.has_ended = False
-        """Whether the peer has said that nothing more comes (close_notify)."""
-
-    async def handshake(self, sock: socket.socket) -> None:
-        """Shake hands over a connected socket. Raises ssl.SSLError, OSError."""
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                self._object.do_handshake()
-            except ssl.SSLWantReadError:
-                await loop.sock_sendall(sock, self._outgoing.read())
-                received = await loop.sock_recv(sock, _READ_BYTES)
-                if not received:
-                    raise ConnectionResetError("closed by the server during the TLS handshake") from None
-                self._incoming.write(received)
-            except ssl.SSLError:
-                await loop.sock_sendall(sock, self._outgoing.read())  # the alert that says why
-                raise
-            else:
-                await loop.sock_sendall(sock, self._outgoing.read())
-                return
-
-    def encrypt(self, plain: bytes) -> bytes:
-        """The records that carry `plain`."""
-        self._object.write(plain)
-        return self._outgoing.read()
-
-    def decrypt(self, received: bytes) -> bytes:
-        """What the records complete so far say; raises ssl.SSLError. Empty where none is complete."""
-        self._incoming.write(received)
-        plain: list[bytes] = []
-        with suppress(ssl.SSLWantReadError):
-            while part := self._object.read(_READ_BYTES):
-                plain.append(part)
-            self.has_ended = True
-        return b"".join(plain)
-
-    def replies(self) -> bytes:
-        """What the protocol itself wants sent (key updates, alerts)."""
-        return self._outgoing.read()
-
-    def farewell(self) -> bytes:
-        """The record that says that nothing more comes from here."""
-        with suppress(ssl.SSLError):
-            self._object.unwrap()
-        return self._outgoing.read()
 
 
 class Connection:
@@ -160,6 +103,15 @@ class Connection:
         if exchange is not None:
             exchange.error = RequestError(kind, message)
             self._finish(exchange)
+
+    def rebase(self, origin_ns: int, wall_offset: WallOffset) -> None:
+        """Count from another run's origin, between two requests.
+
+        Reads first what has come since the last answer: where the server has closed meanwhile, so does this.
+        """
+        self._on_readable()
+        self._origin_ns = origin_ns
+        self._wall_offset = wall_offset
 
     def close(self) -> None:
         """Close the socket; an exchange in flight is the caller's to end."""

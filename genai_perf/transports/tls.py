@@ -1,13 +1,19 @@
-"""The TLS settings of a run, and its errors in words that help."""
+"""The TLS settings of a run, TLS in memory, and its errors in words that help."""
 
+import asyncio
+import socket
 import ssl
+from collections.abc import Sequence
+from contextlib import suppress
 
 from genai_perf.config.schema import EndpointConfig
 from genai_perf.exceptions import UsageError
 
+_READ_BYTES = 65_536
 
-def client_context(endpoint: EndpointConfig) -> ssl.SSLContext:
-    """Verification on, the system's authorities or the user's, HTTP/1.1. Raises UsageError."""
+
+def client_context(endpoint: EndpointConfig, alpn: Sequence[str] = ()) -> ssl.SSLContext:
+    """Verification on, the system's authorities or the user's; `alpn`: what to offer. Raises UsageError."""
     try:
         context = ssl.create_default_context(cafile=endpoint.tls_ca_file)
     except (OSError, ssl.SSLError) as exc:
@@ -24,7 +30,66 @@ def client_context(endpoint: EndpointConfig) -> ssl.SSLContext:
             raise UsageError(
                 f"{given}: {exc}", hint="PEM certificate, and its key there or in --tls-key-file"
             ) from exc
+    if alpn:
+        context.set_alpn_protocols(alpn)
     return context
+
+
+class TlsLayer:
+    """TLS for bytes that are moved by somebody else."""
+
+    __slots__ = ("_incoming", "_object", "_outgoing", "has_ended")
+
+    def __init__(self, context: ssl.SSLContext, server_name: str) -> None:
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+        self.has_ended = False
+        """Whether the peer has said that nothing more comes (close_notify)."""
+
+    async def handshake(self, sock: socket.socket) -> None:
+        """Shake hands over a connected socket. Raises ssl.SSLError, OSError."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                self._object.do_handshake()
+            except ssl.SSLWantReadError:
+                await loop.sock_sendall(sock, self._outgoing.read())
+                received = await loop.sock_recv(sock, _READ_BYTES)
+                if not received:
+                    raise ConnectionResetError("closed by the server during the TLS handshake") from None
+                self._incoming.write(received)
+            except ssl.SSLError:
+                await loop.sock_sendall(sock, self._outgoing.read())  # the alert that says why
+                raise
+            else:
+                await loop.sock_sendall(sock, self._outgoing.read())
+                return
+
+    def encrypt(self, plain: bytes) -> bytes:
+        """The records that carry `plain`."""
+        self._object.write(plain)
+        return self._outgoing.read()
+
+    def decrypt(self, received: bytes) -> bytes:
+        """What the records complete so far say; raises ssl.SSLError. Empty where none is complete."""
+        self._incoming.write(received)
+        plain: list[bytes] = []
+        with suppress(ssl.SSLWantReadError):
+            while part := self._object.read(_READ_BYTES):
+                plain.append(part)
+            self.has_ended = True
+        return b"".join(plain)
+
+    def replies(self) -> bytes:
+        """What the protocol itself wants sent (key updates, alerts)."""
+        return self._outgoing.read()
+
+    def farewell(self) -> bytes:
+        """The record that says that nothing more comes from here."""
+        with suppress(ssl.SSLError):
+            self._object.unwrap()
+        return self._outgoing.read()
 
 
 _OF_THE_NAME = (62, 64)

@@ -298,7 +298,7 @@ async def test_a_request_sent_again_counts_from_the_second_time() -> None:
 async def test_a_server_that_gives_up_after_a_while_has_failed_the_request(
     script: Callable[[Peer], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("genai_perf.transports.http.DEAD_WITHIN_NS", 0)  # any time is a while
+    monkeypatch.setattr("genai_perf.transports.pool.DEAD_WITHIN_NS", 0)  # any time is a while
     with Server(script) as server:
         async with native(server.url) as transport:
             await ask(transport)
