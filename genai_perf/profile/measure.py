@@ -15,6 +15,7 @@ from genai_perf.types import RunEnd, RunInfo, Workload
 
 if TYPE_CHECKING:
     from genai_perf.transports import Transport
+    from genai_perf.transports.kept import Kept
     from genai_perf.workload.tokenizer import Tokenizer
 
 
@@ -26,8 +27,12 @@ def measure(
     directory: Path,
     command: str,
     loop: asyncio.Runner,
+    kept: "Kept",
 ) -> None:
-    """Make the run and leave its files in `directory`. Raises GenAIPerfError."""
+    """Make the run and leave its files in `directory`. Raises GenAIPerfError.
+
+    `kept` is what the session's runs leave open on the `loop`, which is theirs as well.
+    """
     from genai_perf.engine import run as engine
     from genai_perf.engine.journal import Journal
     from genai_perf.workload import inputs_file
@@ -49,14 +54,14 @@ def measure(
     write_run(directory, info, None)
 
     async def send() -> RunEnd:
-        transport = _transport(config, endpoint, origin)
+        transport = _transport(config, endpoint, origin, kept)
         journal = Journal(directory / JOURNAL, info)
         return await engine.run(job, transport, journal, origin)
 
     write_run(directory, info, loop.run(send()))
 
 
-def _transport(config: Config, endpoint: Endpoint, origin: Origin) -> "Transport":
+def _transport(config: Config, endpoint: Endpoint, origin: Origin, kept: "Kept") -> "Transport":
     from genai_perf.transports.address import Address
 
     path = endpoints.path_of(
@@ -79,10 +84,10 @@ def _transport(config: Config, endpoint: Endpoint, origin: Origin) -> "Transport
     if config.endpoint.transport == "httpx":
         from genai_perf.transports.httpx import HttpxTransport
 
-        return HttpxTransport(addresses, path, headers, config.endpoint, origin)
+        return HttpxTransport(addresses, path, headers, config.endpoint, origin, kept)
     from genai_perf.transports.http import HttpTransport
 
-    return HttpTransport(addresses, path, headers, config.endpoint, origin)
+    return HttpTransport(addresses, path, headers, config.endpoint, origin, kept)
 
 
 def read_intervals(path: Path) -> list[int]:

@@ -19,13 +19,14 @@ from genai_perf.types import Workload
 
 if TYPE_CHECKING:
     from genai_perf.reports import Result
+    from genai_perf.transports.kept import Kept
     from genai_perf.workload.tokenizer import Tokenizer
 
 
 class Session:
-    """What the runs of one command share: the event loop, the embedded server, tokenizers and prompts.
+    """What the runs of one command share: the event loop, connections, the server, tokenizers and prompts.
 
-    A context manager; the loop and the server end with it.
+    A context manager; the loop, the connections and the embedded server end with it.
     """
 
     _WORKLOADS_KEPT = 8
@@ -34,7 +35,7 @@ class Session:
     def __init__(self, command: str) -> None:
         self._command = command
         self._closing = ExitStack()
-        self._runner: asyncio.Runner | None = None
+        self._shared_loop: tuple[asyncio.Runner, Kept] | None = None
         self._embedded_url: str | None = None
         self._tokenizers: dict[tuple[TokenizerConfig, str], Tokenizer] = {}
         self._workloads: deque[tuple[Config, Workload]] = deque(maxlen=self._WORKLOADS_KEPT)
@@ -63,7 +64,8 @@ class Session:
         endpoint = endpoints.get(str(config.endpoint.type))
         tokenizer, workload = self._prepare(config, endpoint)
         make_directory(directory)
-        measure(config, endpoint, workload, tokenizer, directory, self._command, self._loop())
+        loop, kept = self._loop()
+        measure(config, endpoint, workload, tokenizer, directory, self._command, loop, kept)
         return summarize(directory, counter=tokenizer)
 
     def read(self, config: Config, directory: Path) -> "Result":
@@ -94,9 +96,15 @@ class Session:
                 sys.stderr.write(f"tokens are counted by {tokenizer.reason}\n")
         return self._tokenizers[key]
 
-    def _loop(self) -> asyncio.Runner:
-        if self._runner is None:
+    def _loop(self) -> "tuple[asyncio.Runner, Kept]":
+        """The event loop, and what the runs leave open on it for each other."""
+        if self._shared_loop is None:
             import uvloop
 
-            self._runner = self._closing.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
-        return self._runner
+            from genai_perf.transports.kept import Kept
+
+            kept = Kept()
+            runner = self._closing.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
+            self._closing.callback(lambda: runner.run(kept.close()))
+            self._shared_loop = runner, kept
+        return self._shared_loop

@@ -7,6 +7,7 @@ from genai_perf.clock import Origin, WallOffset
 from genai_perf.config.schema import EndpointConfig
 from genai_perf.transports.address import Address
 from genai_perf.transports.connection import Connection
+from genai_perf.transports.kept import Kept
 from genai_perf.transports.pool import Dialect, PooledTransport
 from genai_perf.transports.tls import TlsLayer
 from genai_perf.types import Request
@@ -22,10 +23,15 @@ class HttpTransport(PooledTransport):
         headers: Mapping[str, str],
         endpoint: EndpointConfig,
         origin: Origin,
+        kept: Kept | None = None,
     ) -> None:
         keeps = endpoint.connection_reuse == "pooled"
         super().__init__(
-            addresses, lambda address: _dialect(address, api_path, headers, keeps), endpoint, origin
+            addresses,
+            lambda address: _dialect(address, api_path, headers, keeps),
+            endpoint,
+            origin,
+            kept=kept,
         )
 
 

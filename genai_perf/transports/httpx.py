@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -21,6 +22,7 @@ from genai_perf.config.schema import EndpointConfig
 from genai_perf.exceptions import ServerError, UsageError
 from genai_perf.transports import DEAD_WITHIN_NS
 from genai_perf.transports.address import Address, reason
+from genai_perf.transports.kept import Kept
 from genai_perf.transports.tls import client_context, explain
 from genai_perf.types import Exchange, RequestError, Stamp
 
@@ -37,7 +39,11 @@ class HttpxTransport:
         headers: Mapping[str, str],
         endpoint: EndpointConfig,
         origin: Origin,
+        kept: Kept | None = None,
     ) -> None:
+        """`kept` is the session's, which closes it; without one every connection ends with the run."""
+        self._kept = kept if kept is not None else Kept()
+        self._is_alone = kept is None
         self._origin_ns = origin.monotonic_ns
         self._timeout_s = endpoint.request_timeout_s
         self._connect_timeout_s = endpoint.connect_timeout_s
@@ -46,7 +52,12 @@ class HttpxTransport:
         if endpoint.connection_reuse == "never" and not endpoint.http2:  # HTTP/2 has no such header
             self._headers["Connection"] = "close"
         self._targets = [
-            (address, address.http_url(api_path), _client(address, endpoint)) for address in addresses
+            (
+                address,
+                address.http_url(api_path),
+                self._kept.client((address, endpoint), partial(_client, address, endpoint)),
+            )
+            for address in addresses
         ]
         self._turns = itertools.cycle(self._targets)
 
@@ -115,9 +126,9 @@ class HttpxTransport:
         return not (is_broken and was_idle and was_dead and exchange.status == 0)
 
     async def close(self) -> None:
-        """Close every connection."""
-        for _, _, client in self._targets:
-            await client.aclose()
+        """Close every connection, unless the session's next run may go on with it."""
+        if self._is_alone:
+            await self._kept.close()
 
     def _now_ns(self) -> int:
         return monotonic_ns() - self._origin_ns

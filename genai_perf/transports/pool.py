@@ -1,7 +1,11 @@
 """Connections of our own, kept open between requests, with one request at a time on each.
+
 A connection that the server closed while it was idle is no failed request: where it breaks before the first
 byte of an answer, the request is sent again on another, and all its stamps are taken anew. (llama.cpp's
 server promises keep-alive after a stream and then closes.)
+
+The runs of a session go on with each other's connections (`Kept`). Each begins with as many as it would have
+opened by itself, so that it does not matter which run came before.
 """
 
 import asyncio
@@ -17,6 +21,7 @@ from genai_perf.config.schema import EndpointConfig
 from genai_perf.exceptions import ServerError
 from genai_perf.transports import DEAD_WITHIN_NS
 from genai_perf.transports.address import Address, reason
+from genai_perf.transports.kept import Kept, Key
 from genai_perf.transports.stamps import keep_stamping
 from genai_perf.transports.tls import TlsLayer, client_context, explain
 from genai_perf.types import Exchange, Request, RequestError
@@ -46,6 +51,12 @@ class Link(Protocol):
 
     def notice_reset(self) -> None:
         """End a request whose connection the peer has reset without the event loop telling so."""
+
+    def rebase(self, origin_ns: int, wall_offset: WallOffset) -> None:
+        """Count from another run's origin, between two requests.
+
+        Reads first what has come meanwhile: where the peer has closed, `is_open` says so afterwards.
+        """
 
     def close(self) -> None:
         """Close the socket; an exchange in flight is the caller's to end."""
@@ -77,33 +88,62 @@ class PooledTransport:
         origin: Origin,
         *,
         alpn: Sequence[str] = (),
+        kept: Kept | None = None,
     ) -> None:
-        """`alpn`: the protocols to offer in a TLS handshake."""
+        """`alpn`: the protocols to offer in a TLS handshake.
+
+        `kept` is the session's, which closes it; without one every connection ends with the run.
+        """
+        self._kept = kept if kept is not None else Kept()
+        self._is_alone = kept is None
         self._origin_ns = origin.monotonic_ns
         self._wall_offset = WallOffset()
         self._timeout_ns = int(endpoint.request_timeout_s * NS_PER_S)
         self._connect_timeout_s = endpoint.connect_timeout_s
         self._keeps = endpoint.connection_reuse == "pooled"
-        tls = client_context(endpoint, alpn) if any(address.tls for address in addresses) else None
+        has_tls = any(address.tls for address in addresses)
+        tls = self._kept.context(endpoint, lambda: client_context(endpoint, alpn)) if has_tls else None
         self._pools = [
-            _Pool(address, dialect(address), tls if address.tls else None) for address in addresses
+            _Pool((address, endpoint), dialect(address), tls if address.tls else None)
+            for address in addresses
         ]
         self._turns = itertools.cycle(self._pools)
         self._in_flight: dict[Link, Exchange] = {}
         self._is_closed = False
-        self._stamping: socket.socket | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def open(self, connections: int) -> None:
         """Connect before the clock starts; at least once to each URL, to know that it is there."""
-        self._stamping = await keep_stamping()
+        if self._kept.stamping is None:
+            self._kept.stamping = await keep_stamping()
         self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
-        await _all_or_none([self._open_first(pool) for pool in self._pools])
+        shares = self._shares(connections)
+        for pool, share in zip(self._pools, shares, strict=True):
+            pool.idle = self._still_open(self._kept.take(pool.key), share)
+        await _all_or_none([self._open_first(pool) for pool in self._pools if not pool.idle])
         if self._keeps:
             gate = asyncio.Semaphore(_OPENING_AT_ONCE)
-            more = itertools.islice(self._turns, len(self._pools), max(connections, len(self._pools)))
-            await asyncio.gather(*[self._open_another(pool, gate) for pool in more])
-        self._turns = itertools.cycle(self._pools)
+            missing = [
+                pool
+                for pool, share in zip(self._pools, shares, strict=True)
+                for _ in range(share - len(pool.idle))
+            ]
+            await asyncio.gather(*[self._open_another(pool, gate) for pool in missing])
+
+    def _shares(self, connections: int) -> list[int]:
+        """With how many connections each pool begins."""
+        each, more = divmod(max(connections, len(self._pools)), len(self._pools))
+        return [each + (place < more) for place in range(len(self._pools))]
+
+    def _still_open(self, links: list[Link], share: int) -> list[Link]:
+        """So many of a former run's connections, those used last; the rest is closed."""
+        for link in links:
+            link.rebase(self._origin_ns, self._wall_offset)
+        found = [link for link in links if link.is_open]
+        surplus = max(0, len(found) - share)
+        for link in found[:surplus]:
+            link.close()
+        return found[surplus:]
 
     async def _open_first(self, pool: "_Pool") -> None:
         exchange = Exchange(_NO_REQUEST)
@@ -158,15 +198,15 @@ class PooledTransport:
             exchange.error = None
 
     async def close(self) -> None:
-        """Close the idle connections; those in use close with their requests."""
+        """Close the idle connections, or give them back; those in use close with their requests."""
         self._is_closed = True
-        if self._stamping is not None:
-            self._stamping.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
         for pool in self._pools:
-            while connection := pool.take_idle():
-                connection.close()
+            self._kept.give(pool.key, [link for link in pool.idle if link.is_open])
+            pool.idle = []
+        if self._is_alone:
+            await self._kept.close()
 
     def _sweep(self) -> None:
         """End what has run out of time. A timer for each request would cost more than all the rest of it."""
@@ -221,10 +261,11 @@ class PooledTransport:
 class _Pool:
     """The connections to one address."""
 
-    __slots__ = ("address", "dialect", "idle", "tls")
+    __slots__ = ("address", "dialect", "idle", "key", "tls")
 
-    def __init__(self, address: Address, dialect: Dialect, tls: ssl.SSLContext | None) -> None:
-        self.address = address
+    def __init__(self, key: Key, dialect: Dialect, tls: ssl.SSLContext | None) -> None:
+        self.key = key
+        self.address = key[0]
         self.dialect = dialect
         self.tls = tls
         self.idle: list[Link] = []

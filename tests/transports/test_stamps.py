@@ -212,10 +212,11 @@ async def test_the_kernel_stamps_from_before_the_run_to_its_end() -> None:
 
     with Server(script) as server:
         async with native(server.url) as transport:
-            assert transport._stamping is not None
+            stamping = transport._kept.stamping
+            assert stamping is not None
             assert Stamp.KERNEL is (await ask(transport)).stamp
-            assert transport._stamping.fileno() >= 0
-        assert -1 == transport._stamping.fileno()
+            assert stamping.fileno() >= 0
+        assert -1 == stamping.fileno()
 
 
 async def test_a_kernel_that_never_stamps_holds_no_run_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from genai_perf.config.schema import EndpointConfig
 from genai_perf.transports.address import Address
 from genai_perf.transports.http import HttpTransport
 from genai_perf.transports.httpx import HttpxTransport
+from genai_perf.transports.kept import Kept
 from genai_perf.types import Exchange, Request
 
 PATIENCE_S = 10.0
@@ -19,10 +20,14 @@ PATH = "v1/chat/completions"
 
 @asynccontextmanager
 async def native(
-    *urls: str, connections: int = 1, headers: Mapping[str, str] | None = None, **settings: Any
+    *urls: str,
+    connections: int = 1,
+    headers: Mapping[str, str] | None = None,
+    kept: Kept | None = None,
+    **settings: Any,
 ) -> AsyncIterator[HttpTransport]:
     """The native transport, opened; `settings` are fields of EndpointConfig."""
-    transport = unopened(*urls, headers=headers, **settings)
+    transport = unopened(*urls, headers=headers, kept=kept, **settings)
     try:
         await transport.open(connections)
         yield transport
@@ -30,20 +35,26 @@ async def native(
         await transport.close()
 
 
-def unopened(*urls: str, headers: Mapping[str, str] | None = None, **settings: Any) -> HttpTransport:
+def unopened(
+    *urls: str, headers: Mapping[str, str] | None = None, kept: Kept | None = None, **settings: Any
+) -> HttpTransport:
     """The native transport, for the test to open and to close."""
     addresses = [Address.of(url) for url in urls]
-    return HttpTransport(addresses, PATH, headers or {}, EndpointConfig(**settings), Origin.now())
+    return HttpTransport(addresses, PATH, headers or {}, EndpointConfig(**settings), Origin.now(), kept)
 
 
 @asynccontextmanager
 async def over_httpx(
-    *urls: str, connections: int = 1, headers: Mapping[str, str] | None = None, **settings: Any
+    *urls: str,
+    connections: int = 1,
+    headers: Mapping[str, str] | None = None,
+    kept: Kept | None = None,
+    **settings: Any,
 ) -> AsyncIterator[HttpxTransport]:
     """The httpx transport, opened; `settings` are fields of EndpointConfig."""
     addresses = [Address.of(url) for url in urls]
     endpoint = EndpointConfig(transport="httpx", **settings)
-    transport = HttpxTransport(addresses, PATH, headers or {}, endpoint, Origin.now())
+    transport = HttpxTransport(addresses, PATH, headers or {}, endpoint, Origin.now(), kept)
     try:
         await transport.open(connections)
         yield transport
