@@ -56,11 +56,17 @@ class Endpoint:
     """(tokens, exactly so many) to the keys that ask for so many output tokens, where any are produced."""
     usage_request: Mapping[str, Any] = field(default_factory=dict)
     """The keys by which a streaming request asks for the server's token counts."""
+    usage_unasked: bool = True
+    """Whether an answer that is not streamed tells them without being asked."""
     extend: Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]] = extend
     """(body, `--extra-inputs`) to the body with both."""
     follow: Callable[[Mapping[str, Any], str, dict[str, Any]], dict[str, Any]] | None = None
     """(the body last sent, the text of its answer, the next turn's body by itself) to that body with all that
     was said before it. None: this API has no conversations."""
+    backends: "Mapping[str, Endpoint]" = field(default_factory=dict)
+    """By `--backend`: the same API in front of another engine."""
+    is_triton: bool = False
+    """Whether Triton serves it, which can be asked for its models and what they did."""
     title: str = "LLM Metrics"
     """Of the console table, as GenAI-Perf names it."""
 
@@ -89,14 +95,14 @@ def names() -> list[str]:
     return sorted(_own_names() | {entry.name for entry in _entries()})
 
 
-def get(name: str) -> Endpoint:
-    """The endpoint of that name; UsageError when there is none. Ours come first.
+def get(name: str, backend: str | None = None) -> Endpoint:
+    """The endpoint of that name, for that backend; UsageError when there is none. Ours come first.
 
     Other packages are only looked at for a name that is not ours: that takes 40 ms.
     """
     if name in _own_names():
         endpoint: Endpoint = import_module(f"{__name__}.{name}").ENDPOINT
-        return endpoint
+        return endpoint.backends.get(str(backend), endpoint)
     for entry in _entries():
         if entry.name == name:
             return _loaded(entry)
@@ -127,5 +133,5 @@ def _loaded(entry: "EntryPoint") -> Endpoint:
     return found
 
 
-_HELPERS = {"frames", "openai", "sse"}
+_HELPERS = {"frames", "kserve_messages", "openai", "sse", "tensors"}
 """Files here that several endpoints share and that are no endpoint themselves."""

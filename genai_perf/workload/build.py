@@ -75,7 +75,7 @@ def build(config: Config, endpoint: Endpoint, tokenizer: Tokenizer | None) -> Wo
             model=str(body.get("model", model)),
             conversation=str(row),
             input_tokens=tokens,
-            streaming=body.get("stream") is True,
+            streaming=body.get("stream") in (True, [True]),
         )
         for row, (body, model, tokens) in enumerate(zip(bodies, models, counts, strict=True))
     ]
@@ -90,7 +90,7 @@ def body_of(turn: Turn, model: str, config: Config, endpoint: Endpoint) -> dict[
     if endpoint.produces_tokens:
         if turn.max_tokens is not None:
             body |= endpoint.limit(turn.max_tokens, config.input.output_tokens_deterministic)
-        if streaming and config.metrics.use_server_token_count:
+        if config.metrics.use_server_token_count and (streaming or not endpoint.usage_unasked):
             body |= endpoint.usage_request
     # `--extra-inputs max_completion_tokens` without a value: this server's name for the token limit
     named = {
