@@ -6,10 +6,13 @@ directory's when that is not there. Without one, GenAI-Perf's two places hold th
 
 The file is whole at every instant: it is written beside its place, synced, and then renamed. One that is
 torn or somebody else's is an ArtifactError and stays as it is, and so does the other place's.
+
+GenAI-Perf wrote NaN where it had no value, which is no JSON; it is read, and as no value.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -39,12 +42,27 @@ def read(path: Path) -> list[Scenario]:
     if not content.strip():
         raise ArtifactError(f"{path}: the checkpoint is empty", hint=_AWAY)
     try:
-        document = msgspec.json.decode(content, type=_Document)
+        document = _decoded(content)
     except msgspec.ValidationError as exc:
         raise ArtifactError(f"{path}: not a checkpoint of genai-perf: {exc}", hint=_AWAY) from exc
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise ArtifactError(f"{path}: the checkpoint is torn, or no JSON: {exc}", hint=_AWAY) from exc
     return [from_entry(entry) for entry in document.Results.run_configs]
+
+
+def _decoded(content: bytes) -> _Document:
+    try:
+        return msgspec.json.decode(content, type=_Document)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        if b"NaN" not in content and b"Infinity" not in content:
+            raise
+        try:
+            lenient = json.loads(content)
+        except ValueError as exc:
+            raise msgspec.DecodeError(str(exc)) from exc
+        return msgspec.convert(lenient, _Document)
 
 
 class _Results(msgspec.Struct):
@@ -84,6 +102,11 @@ class Checkpoint:
             places = (cwd / DIRECTORY / FILENAME, cwd / FILENAME)
             found = [path for path in places if path.exists()]
         return cls(places, _merged([read(path) for path in found]), found)
+
+    @property
+    def where(self) -> str:
+        """All the places it is written to."""
+        return " and ".join(map(str, self.places))
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:

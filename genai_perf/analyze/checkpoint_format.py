@@ -11,6 +11,7 @@ are brought into the units of DCGM.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -180,8 +181,8 @@ class Records(Mapping[str, Record]):
 def from_entry(entry: Entry) -> Scenario:
     """The scenario that an entry describes."""
     ours = entry.scenario
-    perf = {model: dict(each.perf_metrics.values()) for model, each in entry.measurement.models.items()}
-    gpus = {gpu: dict(stored.values()) for gpu, stored in entry.measurement.gpu_metrics.items()}
+    perf = {model: _finite(each.perf_metrics) for model, each in entry.measurement.models.items()}
+    gpus = {gpu: _finite(stored) for gpu, stored in entry.measurement.gpu_metrics.items()}
     if ours is None:
         if gpus and all(gpu.startswith("gpu") for gpu in gpus):
             for stored in gpus.values():
@@ -210,6 +211,11 @@ def from_entry(entry: Entry) -> Scenario:
         genai_perf_config=entry.genai_perf_config,
         perf_analyzer_config=entry.perf_analyzer_config,
     )
+
+
+def _finite(stored: Stored) -> dict[str, StoredRecord]:
+    """Records by tag; what is no number was not measured."""
+    return {tag: record for tag, record in stored.values() if math.isfinite(record.value)}
 
 
 def _of_genai_perf(

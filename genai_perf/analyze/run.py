@@ -34,8 +34,8 @@ def run(sweep: Sweep, *, command: str) -> int:
     settings, output = sweep.settings, sweep.steps[0].config.output
     remembered = settings.enable_checkpointing
     checkpoint = Checkpoint.open(settings.checkpoint_dir) if remembered else Checkpoint((), (), ())
-    for path in checkpoint.read_from:
-        logger.info("Checkpoint loaded from %s", path)
+    if checkpoint.read_from:
+        logger.info("Checkpoint loaded from %s", " and ".join(map(str, checkpoint.read_from)))
     plan = [_Planned.of(step) for step in sweep.steps]
     state = _State(checkpoint, to_come=[each for each in plan if checkpoint.found(each.scenario) is None])
     with Session(command) as session:
@@ -47,7 +47,10 @@ def run(sweep: Sweep, *, command: str) -> int:
         except KeyboardInterrupt:  # while nothing was in flight
             state.exit_code = Interrupted.exit_code
         if state.exit_code == Interrupted.exit_code and remembered:
-            _say("interrupted; the same command measures what is left", output)
+            _say(
+                f"interrupted; the same command measures what is left (checkpoint: {checkpoint.where})",
+                output,
+            )
         if state.done:
             results = Results(tuple(state.done))
             _sum_up(results, checkpoint, output)

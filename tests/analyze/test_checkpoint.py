@@ -112,6 +112,20 @@ def test_what_genai_perf_wrote_is_written_again_without_loss(schema: str, tmp_pa
     assert after == json.loads(path.read_bytes())["Results"]["run_configs"]
 
 
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_what_genai_perf_could_not_measure_is_read_as_no_value(word: str, tmp_path: Path) -> None:
+    """It wrote Python's words for such numbers, which are no JSON."""
+    path = tmp_path / "checkpoint.json"
+    path.write_bytes(genai_perf_checkpoint("newer").replace(b'"_value":1.3,', f'"_value":{word},'.encode()))
+    assert word in path.read_text()
+    [first, second, _] = checkpoint.read(path)
+    assert first.metric(figure("request_throughput", "avg")) is None
+    assert 82.02 == pytest.approx(first.metric(TTFT.p99))
+    assert 1.32 == second.metric(figure("request_throughput", "avg"))
+    checkpoint.write(path, checkpoint.read(path))
+    assert 3 == len(checkpoint.read(path))
+
+
 def test_figures_of_a_metric_that_this_version_does_not_know_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.json"
     document = json.loads(genai_perf_checkpoint("newer"))
@@ -141,6 +155,8 @@ def broken(change: object) -> bytes:
         (b"\n", "the checkpoint is empty"),
         (genai_perf_checkpoint("newer")[:1000], "torn, or no JSON"),
         (genai_perf_checkpoint("newer")[:-1], "torn, or no JSON"),
+        (genai_perf_checkpoint("newer").replace(b'"_value":1.3,', b'"_value":NaN,')[:-1], "torn, or no JSON"),
+        (b'{"epoch": 3, "loss": NaN}', "not a checkpoint of genai-perf.*`Results`"),
         (genai_perf_checkpoint("newer") + b"}", "torn, or no JSON"),
         (b"\x80\x02}q\x00.", "torn, or no JSON"),
         (b'{"Results": "\xff"}', "not a checkpoint of genai-perf|torn"),
