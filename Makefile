@@ -11,13 +11,15 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-real demo test check fmt docs bench lock clean
+.PHONY: help setup setup-plots setup-real demo test check fmt docs bench lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name what; do \
 		printf '%-16s %s\n' "$$name" "$$what"; done
 
 setup: $(VENV)/.installed ## .venv with the program (editable) and its tools, from the hashed locks
+
+setup-plots: $(VENV)/.installed-plots ## and kaleido, for images of the plots; they need a Chrome or Chromium besides
 
 setup-real: $(VENV)/.installed-real ## and llama.cpp's own server, for the tests against a real one
 
@@ -50,6 +52,7 @@ lock: setup ## the locks again after a change in pyproject.toml; ARGS=--upgrade 
 	$(PIP) install 'uv>=0.8'
 	$(call compile,requirements.lock)
 	$(call compile,requirements-dev.lock,--extra dev --constraints requirements.lock)
+	$(call compile,requirements-plots.lock,--extra plots --constraints requirements-dev.lock)
 	$(call compile,requirements-real.lock,--extra real --constraints requirements-dev.lock)
 
 clean: ## remove .venv, caches and builds; the runs in artifacts/ stay
@@ -72,6 +75,11 @@ $(VENV)/.installed: $(BIN)/python requirements-dev.lock pyproject.toml
 	@echo "Installing into $(VENV): about a minute the first time"
 	@$(PIP) install --no-compile --require-hashes --requirement requirements-dev.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-plots: $(VENV)/.installed requirements-plots.lock
+	@echo "Installing kaleido"
+	@$(PIP) install --no-compile --require-hashes --requirement requirements-plots.lock
 	@touch $@
 
 $(VENV)/.installed-real: $(VENV)/.installed requirements-real.lock

@@ -27,6 +27,7 @@ def pinned(lock: str) -> dict[str, set[Version]]:
     [
         ("requirements.lock", NEEDED),
         ("requirements-dev.lock", NEEDED + EXTRAS["dev"]),
+        ("requirements-plots.lock", NEEDED + EXTRAS["plots"]),
         ("requirements-real.lock", NEEDED + EXTRAS["real"]),
     ],
 )
@@ -37,10 +38,10 @@ def test_a_lock_holds_what_is_asked_for(lock: str, asked: list[str]) -> None:
         assert all(version in requirement.specifier for version in versions[requirement.name]), requirement
 
 
-def test_one_version_of_a_package_serves_the_program_its_tests_and_the_real_server() -> None:
-    tools, real = pinned("requirements-dev.lock"), pinned("requirements-real.lock")
+def test_one_version_of_a_package_serves_the_program_its_tests_its_images_and_the_real_server() -> None:
+    others = [pinned(f"requirements-{name}.lock") for name in ("dev", "plots", "real")]
     for name, versions in pinned("requirements.lock").items():
-        assert versions == tools[name] == real[name], name
+        assert [versions] * 3 == [other[name] for other in others], name
 
 
 @pytest.mark.parametrize("lock", sorted(ROOT.glob("requirements*.lock")), ids=lambda path: path.name)

@@ -19,8 +19,8 @@ GOOD = RequestRecord(
     phase=Phase.BENCHMARK, due_ns=None, start_ns=0, sent_ns=10, end_ns=9_000_000,
     dns_ns=None, connect_ns=5, tls_ns=None, headers_ns=1, first_byte_ns=2,
     status=200, stamp=Stamp.KERNEL, content_ns=[5_000_000, 6_000_000], content_chars=[2, 2],
-    content_lag_ns=[100, 100], content_slack_ns=[0, 50], reasoning_ns=[], reasoning_chars=[],
-    text="abcd", reasoning_text="", finish_reason="stop", input_tokens=3,
+    content_lag_ns=[100, 100], content_slack_ns=[0, 50], reasoning_ns=[], reasoning_chars=[], tool_ns=[], tool_chars=[],
+    text="abcd", reasoning_text="", tool_text="", finish_reason="stop", input_tokens=3,
     request_bytes=1, response_bytes=1, usage=None, error=None,
 )  # fmt: skip
 BAD = msgspec.structs.replace(
@@ -66,7 +66,7 @@ def test_a_run_in_which_everything_failed_is_drawn_before_it_is_an_error(tmp_pat
 
 
 def test_kaleido_makes_the_image_or_it_is_said_what_to_install(tmp_path: Path) -> None:
-    """Whatever this machine has: without kaleido or a Chrome, as in CI, one sentence with the remedy."""
+    """Whatever this machine has: without kaleido or a Chrome, one sentence with the remedy."""
     image = tmp_path / "dot.png"
     problem = by_kaleido([Image(image, "png", {"data": [{"y": [1]}], "layout": {}}, 300, 200)])
     if problem is None:

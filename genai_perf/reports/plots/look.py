@@ -126,8 +126,8 @@ def log_axis(low: float, high: float) -> dict[str, Any]:
 
 
 def token_span(low: float, high: float) -> list[float]:
-    """A range for counts of tokens: from half below to half above, and wide enough for whole ticks."""
-    missing = max(_LEAST_TOKENS - (high - low), 1) / 2
+    """A range for counts of tokens: a little below to a little above, and wide enough for whole ticks."""
+    missing = max(_LEAST_TOKENS - (high - low), 1, 0.03 * (high - low)) / 2
     return [low - missing, high + missing]
 
 
