@@ -22,6 +22,7 @@ SECTIONS = {
     "load": "Load",
     "tokenizer": "Tokenizer",
     "metrics": "Metrics",
+    "telemetry": "Telemetry",
     "output": "Output",
     "analyze": "`analyze` alone",
 }

@@ -1,9 +1,9 @@
 """Which settings make two runs comparable, as one hash.
 
 Left out is what cannot change a figure's meaning: where the server is and how it is trusted, where files go,
-how much is printed. Secrets count by their presence alone. Options at their defaults are left out too, so
-that a new option does not part new results from old ones; what a default stands for (the request count of a
-concurrency) is spelled out. Files count by their content, wherever they lie.
+how much is printed, what is sampled beside. Secrets count by their presence alone. Options at their defaults
+are left out too, so that a new option does not part new results from old ones; what a default stands for (the
+request count of a concurrency) is spelled out. Files count by their content, wherever they lie.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ _IMMATERIAL = {
     "endpoint.tls_cert_file",
     "endpoint.tls_key_file",
 }
-_IMMATERIAL_SECTION = "output."
+_IMMATERIAL_SECTIONS = ("output.", "telemetry.")
 
 _FILES = ("input.file", "load.request_intervals")
 
@@ -81,7 +81,7 @@ def _pairs(config: Config) -> Iterator[tuple[str, Any]]:
     for section, values in config.public().items():
         for field, value in values.items():
             name = f"{section}.{field}"
-            if name not in _IMMATERIAL and not name.startswith(_IMMATERIAL_SECTION):
+            if name not in _IMMATERIAL and not name.startswith(_IMMATERIAL_SECTIONS):
                 yield name, _plain(value)
 
 

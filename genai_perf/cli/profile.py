@@ -21,6 +21,7 @@ PANELS = {
     "load": "Load",
     "tokenizer": "Tokenizer",
     "metrics": "Metrics",
+    "telemetry": "Telemetry",
     "output": "Output",
 }
 """The help's sections, by the config's."""

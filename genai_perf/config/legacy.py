@@ -38,9 +38,6 @@ LATER_OPTIONS: Sequence[str] = (
     # Triton and gRPC
     "--backend",
     "--grpc-method",
-    # telemetry
-    "--server-metrics-url",
-    "--server-metrics-urls",
     # images and audio
     "--batch-size-image",
     "--batch-size-audio",

@@ -20,6 +20,7 @@ from genai_perf.config.schema import (
     LoadConfig,
     MetricsConfig,
     OutputConfig,
+    TelemetryConfig,
     TokenizerConfig,
 )
 from genai_perf.exceptions import UsageError
@@ -101,6 +102,7 @@ def build(layer: Layer) -> Config:
         load=LoadConfig(**values.get("load", {})),
         tokenizer=TokenizerConfig(**values.get("tokenizer", {})),
         metrics=MetricsConfig(**values.get("metrics", {})),
+        telemetry=TelemetryConfig(**values.get("telemetry", {})),
         output=OutputConfig(**values.get("output", {})),
     )
 

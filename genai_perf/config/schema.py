@@ -127,6 +127,15 @@ class MetricsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetryConfig:
+    """What is sampled beside the run; no figure of the requests depends on it."""
+
+    server_metrics_urls: tuple[str, ...] = option((), "--server-metrics-url", "--server-metrics-urls", metavar="URL…", help="Pages of Prometheus metrics to sample: of the server, or of GPUs (DCGM exporter, Triton). [default: what is found at the endpoint's host]")
+    server_metrics: bool = option(True, "--server-metrics", off="--no-server-metrics", help="Look for the server's own metrics, and compare them with what was measured.")
+    interval_s: float | None = option(None, "--telemetry-interval", metavar="SECONDS", at_least=0.05, help="How often to sample. [default: 1 for a server, 0.33 for GPUs]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutputConfig:
     """What is left behind."""
 
@@ -158,6 +167,7 @@ class Config:
     load: LoadConfig = field(default_factory=LoadConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    telemetry: TelemetryConfig = field(default_factory=TelemetryConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
 
     @property
