@@ -174,6 +174,10 @@ class Answer(msgspec.Struct):
     reasoning: list[str] = []
     """Reasoning text, likewise."""
     reasoning_reads: list[int] = []
+    tool: list[str] = []
+    """Names and arguments of tool calls, likewise. An answer that is tool calls alone has an empty text in
+    `content` for each, so that it can be measured."""
+    tool_reads: list[int] = []
     usage: Usage | None = None
     finish_reason: str | None = None
     error: RequestError | None = None
@@ -205,7 +209,8 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     stamp: Stamp
     content_ns: list[int]
-    """Arrival of each event that brought visible text; where an API answers without text, of its end."""
+    """Arrival of each event that brought visible text; where an API answers without text, of its end, and
+    where an answer is tool calls alone, of each event that brought some of them."""
     content_chars: list[int]
     """How many characters of `text` each brought."""
     content_lag_ns: list[int]
@@ -214,8 +219,12 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     """By how much each may really have arrived earlier than stamped."""
     reasoning_ns: list[int]
     reasoning_chars: list[int]
+    tool_ns: list[int]
+    tool_chars: list[int]
     text: str
     reasoning_text: str
+    tool_text: str
+    """Names and arguments of the tool calls, one after the other."""
     finish_reason: str | None
     input_tokens: int | None
     request_bytes: int

@@ -47,6 +47,8 @@ class Endpoint:
     can_batch: bool = False
     takes_images: bool = False
     takes_audio: bool = False
+    takes_passages: bool = False
+    """Whether it ranks passages by how well they fit a query."""
     transport: Literal["http", "grpc"] = "http"
     streaming_path: str | None = None
     """The path with `--streaming`, where it is another."""

@@ -59,8 +59,11 @@ _COLUMNS = {
     "content_slack_ns": _LIST_32,
     "reasoning_ns": _LIST_64,
     "reasoning_chars": _LIST_32,
+    "tool_ns": _LIST_64,
+    "tool_chars": _LIST_32,
     "text": pa.string(),
     "reasoning_text": pa.string(),
+    "tool_text": pa.string(),
     "finish_reason": pa.string(),
     "input_tokens": pa.int64(),
     "request_bytes": pa.int64(),
@@ -76,6 +79,9 @@ _COLUMNS = {
 _NO_USAGE = Usage()
 
 SCHEMA = pa.schema(list(_COLUMNS.items()))
+
+_LATER = {"tool_ns", "tool_chars", "tool_text"}
+"""Columns that journals of earlier versions do not have; they are read as empty."""
 
 _SPREAD = 6
 """Columns that the last two fields are spread over."""
@@ -208,7 +214,8 @@ def read(path: Path) -> tuple[RunInfo, pa.Table]:
         with pa.OSFile(str(path)) as file:
             reader = pa.ipc.open_stream(file)
             info = RunInfo(**json.loads((reader.schema.metadata or {})[_INFO_KEY]))
-            table = pa.Table.from_batches(_whole_batches(reader), SCHEMA)
+            written = reader.schema.remove_metadata()
+            table = _with_later_columns(pa.Table.from_batches(_whole_batches(reader), written))
     except FileNotFoundError as exc:
         raise ArtifactError(
             f"{path}: no such file", hint="give the directory that a run has written"
@@ -224,6 +231,23 @@ def _whole_batches(reader: pa.RecordBatchStreamReader) -> Iterable[pa.RecordBatc
             yield reader.read_next_batch().replace_schema_metadata(None)
         except (StopIteration, pa.ArrowInvalid, OSError):
             return  # the end, or a batch that a killed run had half written
+
+
+def _with_later_columns(table: pa.Table) -> pa.Table:
+    """The table in today's schema. Raises ValueError when its columns are others."""
+    for place, field in enumerate(SCHEMA):
+        if field.name in _LATER and field.name not in table.column_names:
+            table = table.add_column(place, field, _emptiness(field.type, len(table)))
+    if table.schema != SCHEMA:
+        raise ValueError("its columns are others")
+    return table
+
+
+def _emptiness(type_: pa.DataType, rows: int) -> pa.Array:
+    """As many empty lists, or empty strings."""
+    if pa.types.is_list(type_):
+        return _list_array(type_, array("q"), array("i", (0,)) * (rows + 1))
+    return _constant(type_, "", rows)
 
 
 def _array(type_: pa.DataType, cells: Sequence[Any]) -> pa.Array:

@@ -62,6 +62,17 @@ def lists(column: pa.Array) -> tuple[NDArray[Any], Ints]:
     return entries[offsets[0] : offsets[-1]], offsets - offsets[0]
 
 
+def sizes(column: pa.Array) -> Ints:
+    """How many bytes each entry of a column of strings has; 0 where it is null."""
+    import numpy as np
+
+    _, offsets, _ = column.buffers()
+    if offsets is None or not len(column):
+        return np.zeros(len(column), np.int64)
+    ends = np.frombuffer(offsets, np.int32, count=len(column) + 1, offset=column.offset * 4)
+    return np.diff(ends).astype(np.int64)
+
+
 def words(column: pa.Array) -> tuple[list[str], Ints]:
     """A column of recurring strings: its words, and the number of each entry's; -1 where it is null."""
     import numpy as np

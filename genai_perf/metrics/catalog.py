@@ -167,6 +167,11 @@ def time_to_first_reasoning_token(c: Columns) -> Values | None:
     return None if c.first_reasoning_ns is None else Values(c.first_reasoning_ns - c.start_ns)
 
 
+def time_to_first_tool_call(c: Columns) -> Values | None:
+    """From the start of the request to its first tool-call text (ns); without bounds, likewise."""
+    return None if c.first_tool_ns is None else Values(c.first_tool_ns - c.start_ns)
+
+
 def time_to_first_token_from_due(c: Columns) -> Values | None:
     """From when the request was due to its first visible text (ns)."""
     return None if c.due_ns is None else Values(c.first_ns - c.due_ns, below=c.first_slack_ns)
@@ -281,6 +286,9 @@ _ROWS = (
     Metric("time_to_first_reasoning_token", _MS, "lower", "request", _ADDED, _STREAM,
            time_to_first_reasoning_token,
            "From sending the request to its first reasoning text, where the server sends it.", slo=True),
+    Metric("time_to_first_tool_call", _MS, "lower", "request", _ADDED, _STREAM, time_to_first_tool_call,
+           "From sending the request to the first name or argument of a tool call, where there is one.",
+           slo=True),
     Metric("time_to_first_token_from_due", _MS, "lower", "request", _ADDED, _STREAM | _PLAN,
            time_to_first_token_from_due,
            "Time to first token, counted from when the request was due: late sends are charged.", slo=True),
@@ -312,6 +320,8 @@ _ROWS = (
            "Tokens of the prompt by the tokenizer, likewise."),
     Metric("reasoning_token_count", _TOKENS, "", "request", _VERBOSE, _TOK, _column("reasoning_tokens"),
            "Reasoning tokens as the server's `usage` says."),
+    Metric("tool_call_token_count", _TOKENS, "", "request", _ADDED, _TOK, _column("tool_tokens"),
+           "Tokens of the tool calls' names and arguments, by the tokenizer, where there are any."),
     Metric("error_count", _COUNT, "lower", "run", _JSON, _ALL, lambda c: float(c.failed),
            "Requests that failed; in no other figure."),
     Metric("error_rate", Unit.PERCENT, "lower", "run", _JSON, _ALL, error_rate,

@@ -41,6 +41,8 @@ class Columns:
     """How many events brought content."""
     due_ns: Floats | None
     first_reasoning_ns: Floats | None
+    first_tool_ns: Floats | None
+    """Arrival of the first tool-call text."""
     dns_ns: Floats | None
     connect_ns: Floats | None
     tls_ns: Floats | None
@@ -54,6 +56,8 @@ class Columns:
     """As the server's `usage` says; its output tokens include those of the reasoning."""
     server_output_tokens: Floats | None
     reasoning_tokens: Floats | None
+    tool_tokens: Floats | None
+    """Of names and arguments of the tool calls, by the tokenizer."""
     gaps: Values
     """Between the content events of one request, all requests pooled."""
     lag_ns: NDArray[Any]
@@ -65,6 +69,8 @@ class Columns:
     the kernel did not stamp all arrivals."""
     kernel_stamps: int
     """How many of these requests the kernel stamped."""
+    tool_calls_alone: int
+    """How many of them were answered with tool calls and no visible text: these are their content."""
     events_with_slack: int
     events_sharing_a_read: int
     errors: Mapping[str, tuple[int, str]]

@@ -62,6 +62,11 @@ def notes(
 
 def _on_tokens(columns: Columns, info: RunInfo, settings: MetricsConfig) -> Iterator[str]:
     requests = len(columns)
+    if columns.tool_calls_alone:
+        yield (
+            f"{columns.tool_calls_alone:,} of {requests:,} answers were tool calls without visible text: "
+            "their latencies and output tokens are those of the tool calls."
+        )
     if not info.streaming:
         yield "Answers were not streamed: time to first token and inter-token latency need --streaming."
     elif _came_in_one_piece(columns):

@@ -87,6 +87,7 @@ def read_columns(
         lateness_ns=whole("lateness_ns"),
         longest_wait_ns=longest_wait_ns,
         kernel_stamps=kernel_stamps,
+        tool_calls_alone=sum(batch["tool_calls_alone"] for batch in batches),
         events_with_slack=sum(batch["events_with_slack"] for batch in batches),
         events_sharing_a_read=int((pools.gap_ns[: pools.pairs] == 0).sum()),
         errors=_added([batch["errors"] for batch in batches]),
@@ -112,10 +113,12 @@ _SPARSE = (
     "second_ns",
     "due_ns",
     "first_reasoning_ns",
+    "first_tool_ns",
     "dns_ns",
     "connect_ns",
     "tls_ns",
     "reasoning_tokens",
+    "tool_tokens",
 )
 _NEEDED = [
     "phase",
@@ -123,6 +126,7 @@ _NEEDED = [
     "error_message",
     "stamp",
     "text",
+    "tool_text",
     "input_index",
     "input_tokens",
     "start_ns",
@@ -135,6 +139,7 @@ _NEEDED = [
     "content_lag_ns",
     "content_slack_ns",
     "reasoning_ns",
+    "tool_ns",
     "usage_input_tokens",
     "usage_output_tokens",
     "usage_reasoning_tokens",
@@ -232,6 +237,9 @@ def _read_batch(
     counts_for_metrics = succeeded & (events > 0)
     rows = np.flatnonzero(counts_for_metrics)
     thought = np.diff(reasoning_offsets) > 0
+    tool_ns, tool_offsets = arrow.lists(batch.column("tool_ns"))
+    called = np.diff(tool_offsets)[rows] > 0
+    spoke = arrow.sizes(batch.column("text"))[rows] > 0
 
     if len(at_ns):
         is_first = np.zeros(len(at_ns), np.bool_)
@@ -254,6 +262,8 @@ def _read_batch(
         ]
     server_tokens = nullable("usage_output_tokens")
     reasoning_tokens = nullable("usage_reasoning_tokens")
+    text_tokens = _count_tokens(batch.column("text"), rows, count)
+    tool_tokens = _count_tokens(batch.column("tool_text"), rows, count) if called.any() else None
     return {
         "start_ns": started[rows],
         "send_ns": np.maximum(sent[rows] - started[rows], 0),
@@ -266,15 +276,18 @@ def _read_batch(
         "events": events[rows],
         "due_ns": nullable("due_ns"),
         "first_reasoning_ns": _first_of(reasoning_ns, reasoning_offsets, rows),
+        "first_tool_ns": _first_of(tool_ns, tool_offsets, rows),
         "dns_ns": nullable("dns_ns"),
         "connect_ns": nullable("connect_ns"),
         "tls_ns": nullable("tls_ns"),
         "counted_input_tokens": recorded_tokens,
-        "counted_output_tokens": _count_tokens(batch.column("text"), rows, count),
+        "counted_output_tokens": _where(called & ~spoke, tool_tokens, text_tokens),
         "server_input_tokens": nullable("usage_input_tokens"),
         "server_output_tokens": server_tokens,
-        "server_visible_tokens": _visible(server_tokens, reasoning_tokens, thought[rows]),
+        "server_visible_tokens": _visible(server_tokens, reasoning_tokens, thought[rows], called & spoke),
         "reasoning_tokens": reasoning_tokens,
+        "tool_tokens": _where(called, tool_tokens, None),
+        "tool_calls_alone": int((called & ~spoke).sum()),
         "lateness_ns": started[planned] - arrow.numbers(due)[planned],
         "kernel_stamps": int(arrow.equals(batch.column("stamp"), Stamp.KERNEL)[rows].sum()),
         "events_with_slack": events_with_slack,
@@ -330,18 +343,33 @@ def _first_of(values: Ints, offsets: Ints, rows: Ints) -> Floats | None:
     return _with_any(found)
 
 
-def _visible(tokens: Floats | None, reasoning: Floats | None, thought: Bools) -> Floats | None:
+def _visible(
+    tokens: Floats | None, reasoning: Floats | None, thought: Bools, mixed: Bools
+) -> Floats | None:
     """The server's output tokens without those of the reasoning.
 
-    A server that sends reasoning text without stating its tokens leaves the visible ones unknown.
+    A server that sends reasoning text without stating its tokens leaves the visible ones unknown; so does any
+    where text and tool calls are `mixed`.
     """
     import numpy as np
 
     if tokens is None:
         return None
+    tokens = np.where(mixed, np.nan, tokens)
     if reasoning is None:
         return _with_any(np.where(thought, np.nan, tokens))
     return _with_any(tokens - np.where(thought, reasoning, np.nan_to_num(reasoning)))
+
+
+def _where(condition: Bools, this: Floats | None, other: Floats | None) -> Floats | None:
+    """This where the condition holds, else the other; what is None has no value anywhere."""
+    import numpy as np
+
+    if this is None and other is None:
+        return None
+    return _with_any(
+        np.where(condition, np.nan if this is None else this, np.nan if other is None else other)
+    )
 
 
 def _count_tokens(texts: pa.Array, rows: Ints, count: Count | None) -> Floats | None:

@@ -79,8 +79,11 @@ RECORDS = st.builds(
     content_slack_ns=st.lists(INT64, max_size=4),
     reasoning_ns=st.lists(INT64, max_size=2),
     reasoning_chars=st.lists(st.integers(0, INT32_MAX), max_size=2),
+    tool_ns=st.lists(INT64, max_size=2),
+    tool_chars=st.lists(st.integers(0, INT32_MAX), max_size=2),
     text=TEXT,
     reasoning_text=TEXT,
+    tool_text=TEXT,
     finish_reason=st.none() | TEXT,
     input_tokens=st.none() | INT64,
     request_bytes=INT64,
@@ -270,6 +273,30 @@ def test_a_journal_with_other_columns_is_refused(tmp_path):
     path.write_bytes(stream(schema, [pa.RecordBatch.from_pylist([{"index": "0"}], schema=schema)]))
     with pytest.raises(ArtifactError, match="not a journal of this program"):
         read(path)
+
+
+def test_a_journal_from_before_there_were_tool_calls_is_read_as_without(tmp_path):
+    path = tmp_path / "j"
+    write(path, [record(0, content_ns=[3, 4]), record(1)], [record(2, text="a")])
+    with pa.OSFile(str(path)) as file:
+        reader = pa.ipc.open_stream(file)
+        old = [place for place, name in enumerate(SCHEMA.names) if not name.startswith("tool_")]
+        schema = pa.schema([SCHEMA.field(place) for place in old], reader.schema.metadata)
+        batches = [
+            pa.RecordBatch.from_arrays([batch.column(place) for place in old], schema=schema)
+            for batch in reader
+        ]
+    path.write_bytes(stream(schema, batches))
+    _, table = read(path)
+    table.validate(full=True)
+    assert SCHEMA == table.schema
+    assert [
+        as_row(record(0, content_ns=[3, 4])),
+        as_row(record(1)),
+        as_row(record(2, text="a")),
+    ] == table.to_pylist()
+    path.write_bytes(stream(schema, []))
+    assert 0 == len(read(path)[1])
 
 
 def test_a_journal_that_is_not_there_is_told_with_what_to_give(tmp_path):
