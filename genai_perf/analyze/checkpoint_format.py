@@ -21,6 +21,7 @@ import msgspec
 from genai_perf.analyze.parameters import LOAD_PARAMETERS
 from genai_perf.analyze.records import GPURecord, Record, any_record_type
 from genai_perf.analyze.scenario import Evidence, Outcome, Scenario, Value
+from genai_perf.metrics.gpu import GPU_CATALOG
 from genai_perf.metrics.names import STATISTICS
 
 OURS = "scenario"
@@ -42,12 +43,7 @@ _GAP_METRICS = (
 )
 _GAP_TAGS = {f"{metric}_{statistic}" for metric in _GAP_METRICS for statistic in STATISTICS}
 
-_TRITON_TO_DCGM = {
-    "energy_consumption": 1000,  # J, mJ
-    "gpu_utilization": 100,  # share, %
-    "total_gpu_memory": 2**-20,  # bytes, MiB
-    "gpu_memory_used": 2**-20,
-}
+_TRITON_TO_DCGM = {tag: row.triton.factor for tag, row in GPU_CATALOG.items() if row.triton}
 
 
 def to_entry(scenario: Scenario) -> dict[str, Any]:

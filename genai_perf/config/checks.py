@@ -119,6 +119,13 @@ def _check_transport(config: Config, given: Layer) -> None:
         )
 
 
+def _check_gpu_telemetry(config: Config, given: Layer) -> None:
+    key = "telemetry.gpu_urls"
+    for text in config.telemetry.gpu_urls:
+        if parse_url(text, given[key].source).scheme == "unix":
+            raise UsageError(f"{given[key].source}: {text!r} is not the URL of an exporter")
+
+
 def _check_tls_files(config: Config, given: Layer) -> None:
     for key, file in (
         ("endpoint.tls_ca_file", config.endpoint.tls_ca_file),
@@ -184,6 +191,7 @@ _RULES: tuple[Callable[[Config, Layer], None], ...] = (
     _check_path,
     _check_headers,
     _check_transport,
+    _check_gpu_telemetry,
     _check_tls_files,
     _check_input,
     _check_load,
@@ -197,6 +205,9 @@ def _without_effect(config: Config, given: Layer) -> Iterator[str]:
         for key in ("load.stability_percentage", "load.stability_percentile", "load.max_trials"):
             if key in given:
                 yield f"{given[key].source} has no effect without --measurement-interval"
+    if "telemetry.gpu_urls" in given and config.telemetry.gpu in ("nvml", "off"):
+        how = config.telemetry.gpu
+        yield f"{given['telemetry.gpu_urls'].source} has no effect with --gpu-telemetry {how}"
     if config.input.file is not None:
         for key in ("input.synthetic_tokens_mean", "input.synthetic_tokens_stddev"):
             if key in given:

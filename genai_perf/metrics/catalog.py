@@ -38,13 +38,16 @@ class Unit(Enum):
     WATTS = ("W", 1, "W")
     MEGAJOULES = ("MJ", 10**9, "MJ")
     """Kept in millijoules."""
+    JOULES = ("J", 1000, "J")
+    """Likewise; for what one run uses."""
     GIGABYTES = ("GB", 10**9 / 2**20, "GB")
     """Kept in MiB."""
     MEGAHERTZ = ("MHz", 1, "MHz")
     CELSIUS = ("C", 1, "C")
     KILOBYTES_PER_S = ("KB/s", 1024, "KB/s")
     """Kept in bytes a second; GenAI-Perf's KB are 1,024 bytes."""
-    MICROSECONDS = ("us", 1, "us")
+    MICROSECONDS = ("us", 1000, "us")
+    """Kept in nanoseconds, whatever the exporter's older descriptions say."""
     ERRORS = ("errors", 1, "errors")
     PAGES = ("pages", 1, "pages")
     RETRIES = ("retries", 1, "retries")

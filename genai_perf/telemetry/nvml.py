@@ -16,35 +16,27 @@ from genai_perf.clock import NS_PER_S, monotonic_ns
 from genai_perf.metrics.gpu import GPU_CATALOG, GPUMetric, Of
 from genai_perf.telemetry import Sample, ScrapeError, Source, Spec
 
-NAME = "nvml"
 _LIBRARY = "libnvidia-ml.so.1"
 
 
-def missing() -> str | None:
-    """Why there is no GPU to be asked on this machine; None where there is.
-
-    A fraction of a millisecond where the library is not installed.
-    """
+def is_installed() -> bool:
+    """Whether the library is there; a fraction of a millisecond where it is not."""
     import ctypes
 
     try:
         ctypes.CDLL(_LIBRARY)
     except OSError:
-        return f"{_LIBRARY} is not installed"
-    import pynvml
+        return False
+    return True
 
-    try:
-        pynvml.nvmlInit()
-        try:
-            return None if pynvml.nvmlDeviceGetCount() else "no GPU"
-        finally:
-            pynvml.nvmlShutdown()
-    except pynvml.NVMLError as exc:
-        return str(exc)
+
+def spec(*, interval_s: float, optional: bool = False, name: str | None = None) -> Spec:
+    """All GPUs of this machine; `optional` when nobody asked for them."""
+    return Spec("nvml", name or f"nvml:{os.uname().nodename}", interval_s, optional)
 
 
 def source(spec: Spec) -> Source:
-    """Asks them all."""
+    """What the sampling process asks."""
     return _Nvml(spec.name)
 
 
