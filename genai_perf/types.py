@@ -10,7 +10,7 @@ Those that are made for every request are msgspec Structs: they read like datacl
 faster.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -150,6 +150,8 @@ class Exchange(msgspec.Struct):
     """When the answer was complete, or had failed."""
     stamp: Stamp = Stamp.USER
     error: RequestError | None = None
+    on_first_byte: Callable[[], None] | None = None
+    """Called by the transport when the body begins, where somebody waits for that."""
 
 
 @dataclass(frozen=True, slots=True)

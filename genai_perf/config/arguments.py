@@ -75,13 +75,20 @@ def read(tokens: Sequence[str], flags: Mapping[str, Flag], *, kind: str = "optio
 
 
 def resolve(spelling: str, flags: Mapping[str, Flag], *, kind: str = "option") -> Flag:
-    """The flag that `spelling` names, in full or by an unambiguous beginning."""
+    """The flag that `spelling` names, in full or by an unambiguous beginning.
+
+    Where one of several is the beginning of all others it is meant: a new `--concurrency-schedule` takes
+    nothing from those who write `--concur`.
+    """
     if spelling in flags:
         return flags[spelling]
     if spelling.startswith("--"):
         matches = {known: flag for known, flag in flags.items() if known.startswith(spelling)}
         if len({flag.name for flag in matches.values()}) == 1:
             return next(iter(matches.values()))
+        shortest = min(matches, key=len, default="")
+        if matches and all(known.startswith(shortest) for known in matches):
+            return matches[shortest]
         if matches:
             raise UsageError(f"{spelling} is ambiguous: {', '.join(sorted(matches))}")
     current = [known for known, flag in flags.items() if flag.is_current]

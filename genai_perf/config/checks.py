@@ -10,6 +10,7 @@ from pathlib import Path
 from genai_perf.config.options import OPTIONS, Layer
 from genai_perf.config.schema import Config
 from genai_perf.config.urls import EMBEDDED, parse_url
+from genai_perf.config.values import parse_request_parameters, parse_shapes
 from genai_perf.exceptions import InputError, UsageError
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -60,15 +61,43 @@ def _check_model(config: Config, _given: Layer) -> None:
         raise UsageError("The -m/--model option is required and cannot be empty.")
 
 
-def _check_type(config: Config, _given: Layer) -> None:
-    if config.endpoint.type is not None:
-        return
-    known = "for example --endpoint-type chat, completions or embeddings"
-    if config.endpoint.service_kind == "openai":
+def _check_type(config: Config, given: Layer) -> None:
+    kind, wanted = config.endpoint.service_kind, config.endpoint.type
+    if kind == "openai" and "endpoint.type" not in given:
         raise UsageError(
-            "The --endpoint-type option is required when using the 'openai' service-kind.", hint=known
+            "The --endpoint-type option is required when using the 'openai' service-kind.",
+            hint="for example --endpoint-type chat, completions or embeddings",
         )
-    raise UsageError("The --endpoint-type option is required.", hint=known)
+    # 24.12 had `generate` under triton
+    if kind is not None and kind != config.service_kind and (kind, wanted) != ("triton", "generate"):
+        raise UsageError(f"Invalid endpoint-type '{wanted}' for service-kind '{kind}'.")
+
+
+def _check_grpc(config: Config, given: Layer) -> None:
+    """What only Triton's gRPC has, and what it has not."""
+    endpoint = config.endpoint
+    if endpoint.backend is not None and endpoint.type != "kserve":
+        raise UsageError(
+            "The backend should only be used with the following combination: 'service_kind: triton' & "
+            "'type: kserve'"
+        )
+    for key in ("endpoint.model_version", "endpoint.request_parameters", "endpoint.tensor_shapes"):
+        if key in given and endpoint.type != "kserve":
+            raise UsageError(f"{given[key].source} needs --endpoint-type kserve")
+    parse_request_parameters(endpoint.request_parameters)
+    parse_shapes(endpoint.tensor_shapes)
+    speaks = "grpc" if config.is_grpc else "http"
+    if endpoint.protocol not in (None, speaks):
+        raise UsageError(
+            f"{given['endpoint.protocol'].source}: {endpoint.type} is spoken over {speaks}, "
+            f"not {endpoint.protocol}"
+        )
+    if endpoint.grpc_tls and not config.is_grpc:
+        raise UsageError(f"{given['endpoint.grpc_tls'].source} needs an endpoint type that speaks gRPC")
+    if endpoint.grpc_tls and any(url.startswith("http://") for url in endpoint.urls):
+        raise UsageError(f"{given['endpoint.grpc_tls'].source} contradicts http://")
+    if config.is_grpc and endpoint.transport != "native":
+        raise UsageError(f"--transport {endpoint.transport} cannot speak gRPC", hint="leave --transport out")
 
 
 def _check_urls(config: Config, given: Layer) -> None:
@@ -77,6 +106,11 @@ def _check_urls(config: Config, given: Layer) -> None:
     if EMBEDDED in urls:
         if len(urls) > 1:
             raise UsageError(f"{source}: embedded stands alone, it cannot be mixed with other servers")
+        if config.is_grpc or config.endpoint.type == "generate":
+            raise UsageError(
+                f"{source}: the embedded server does not speak {config.endpoint.type}",
+                hint="it speaks OpenAI's API: --endpoint-type chat, completions or embeddings",
+            )
         return
     for text in urls:
         parse_url(text, source)
@@ -160,14 +194,34 @@ def _check_load(config: Config, given: Layer) -> None:
             f"{given['load.max_concurrency'].source} needs --request-rate",
             hint="a closed loop's limit is --concurrency",
         )
-    if load.request_distribution != "constant" and load.request_rate is None:
+    has_rate = load.request_rate is not None or load.request_rate_schedule is not None
+    if load.request_distribution != "constant" and not has_rate:
         raise UsageError(f"{given['load.request_distribution'].source} needs --request-rate")
-    if load.request_intervals is not None and not load.request_intervals.is_file():
-        raise InputError(f"{given['load.request_intervals'].source}: no file {str(load.request_intervals)!r}")
+    if load.burstiness is not None and not has_rate:
+        raise UsageError(f"{given['load.burstiness'].source} needs --request-rate")
+    if load.burstiness is not None and load.request_distribution == "poisson":
+        raise UsageError(
+            "--request-rate-burstiness contradicts --request-distribution poisson",
+            hint="a burstiness of 1 is Poisson",
+        )
+    if load.request_distribution == "gamma" and load.burstiness is None:
+        raise UsageError("--request-distribution gamma needs --request-rate-burstiness")
+    for name in ("request_intervals", "request_rate_schedule", "concurrency_schedule"):
+        file = getattr(load, name)
+        if file is not None and not file.is_file():
+            raise InputError(f"{given[f'load.{name}'].source}: no file {str(file)!r}")
+    if load.ramp_up_s is not None and load.request_rate is None and load.concurrency is None:
+        raise UsageError(f"{given['load.ramp_up_s'].source} needs --concurrency or --request-rate")
+    if load.grace_period_s is not None and load.duration_s is None and not _has_schedule(config):
+        raise UsageError(f"{given['load.grace_period_s'].source} needs --benchmark-duration")
     if load.request_count is not None and load.request_count < (load.concurrency or 1):
         raise UsageError(
             f"--request-count can not be less than concurrency: {load.request_count} < {load.concurrency}"
         )
+
+
+def _has_schedule(config: Config) -> bool:
+    return config.load.request_rate_schedule is not None or config.load.concurrency_schedule is not None
 
 
 def _check_output(config: Config, _given: Layer) -> None:
@@ -187,6 +241,7 @@ def _check_output(config: Config, _given: Layer) -> None:
 _RULES: tuple[Callable[[Config, Layer], None], ...] = (
     _check_model,
     _check_type,
+    _check_grpc,
     _check_urls,
     _check_path,
     _check_headers,
@@ -201,6 +256,8 @@ _RULES: tuple[Callable[[Config, Layer], None], ...] = (
 
 def _without_effect(config: Config, given: Layer) -> Iterator[str]:
     load = config.load
+    if "load.cancellation_delay_s" in given and not load.cancellation_rate:
+        yield f"{given['load.cancellation_delay_s'].source} has no effect without --request-cancellation-rate"
     if load.measurement_interval_ms is None and load.measurement_request_count is None:
         for key in ("load.stability_percentage", "load.stability_percentile", "load.max_trials"):
             if key in given:
@@ -212,7 +269,7 @@ def _without_effect(config: Config, given: Layer) -> Iterator[str]:
         for key in ("input.synthetic_tokens_mean", "input.synthetic_tokens_stddev"):
             if key in given:
                 yield f"{given[key].source} has no effect with --input-file"
-    if not any(parse_url(url).scheme == "https" for url in config.urls if url != EMBEDDED):
+    if not any(parse_url(url).scheme in ("https", "grpcs") for url in config.urls if url != EMBEDDED):
         for key in OPTIONS:
             if key.startswith("endpoint.tls_") and key in given:
                 yield f"{given[key].source} has no effect without an https:// URL"

@@ -37,7 +37,13 @@ class Loaded:
 
 
 EXCLUSIVE: tuple[tuple[str, ...], ...] = (
-    ("load.concurrency", "load.request_rate", "load.request_intervals"),
+    (
+        "load.concurrency",
+        "load.request_rate",
+        "load.request_intervals",
+        "load.request_rate_schedule",
+        "load.concurrency_schedule",
+    ),
     ("load.measurement_interval_ms", "load.measurement_request_count", "load.request_count"),
     ("load.measurement_interval_ms", "load.measurement_request_count", "load.duration_s"),
     ("output.verbose", "output.quiet"),
@@ -61,7 +67,8 @@ def load(flags: Layer, extra_tokens: Sequence[str], environ: Mapping[str, str]) 
     for level in passed.levels or [{}]:
         merged = merge(known, passed.layer, level)
         legacy.reject_later_values(merged)
-        config = build(merged)
+        config, note = legacy.with_endpoint_type(build(merged))
+        warnings += [note] if note is not None and note not in warnings else []
         warnings += [line for line in checks.check(config, merged) if line not in warnings]
         configs.append(config)
     return Loaded(tuple(configs), tuple(warnings))

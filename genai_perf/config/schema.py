@@ -17,6 +17,12 @@ from typing import Any, Literal
 SENTINEL_STABILITY = 999.0
 """GenAI-Perf's default stability percentage: any three windows that saw requests are stable."""
 
+SERVICE_KINDS = {"kserve": "triton"}
+"""GenAI-Perf's service kind of the endpoint types that are not OpenAI's; all of these speak gRPC."""
+
+OPEN_LOADS = ("request_rate", "request_intervals", "request_rate_schedule")
+"""The load options by which arrivals follow a plan rather than the server."""
+
 
 def option(
     default: Any,
@@ -53,9 +59,15 @@ class EndpointConfig:
     model_names: tuple[str, ...] = option((), "-m", "--model", metavar="NAME…", help="Model name(s), as the server knows them.")
     model_selection_strategy: Literal["round_robin", "random"] = option("round_robin", "--model-selection-strategy", help="How several models share the requests.")
     type: str | None = option(None, "--endpoint-type", metavar="TYPE", help="The API to measure: chat, completions, embeddings.")
-    service_kind: Literal["openai"] | None = option(None, "--service-kind", help="GenAI-Perf's older word; follows from --endpoint-type.")
+    service_kind: Literal["openai", "triton"] | None = option(None, "--service-kind", help="GenAI-Perf's older word; follows from --endpoint-type.")
+    backend: Literal["tensorrtllm", "vllm"] | None = option(None, "--backend", help="The engine behind Triton (kserve), whose tensors the requests have. [default: tensorrtllm]")
+    model_version: str = option("", help="The model's version on Triton; empty for the server's choice. Only the pass-through flag --model-version sets it.")
+    request_parameters: tuple[str, ...] = option((), help="Parameters of every inference request, NAME:VALUE:TYPE; only the pass-through flag --request-parameter sets them.")
+    tensor_shapes: tuple[str, ...] = option((), help="Shapes of input tensors, NAME:D1,D2; only the pass-through flag --shape sets them.")
+    protocol: Literal["http", "grpc"] | None = option(None, help="What Perf Analyzer was told to speak, by its -i; must agree with the endpoint type.")
+    grpc_tls: bool = option(False, help="TLS to a gRPC server whose URL has no scheme; only the pass-through flag --ssl-grpc-use-ssl sets it.")
     path: str | None = option(None, "--endpoint", metavar="PATH", help="Path of the API, where it is not the usual one.")
-    urls: tuple[str, ...] = option((), "-u", "--url", metavar="URL…", help="Where the server listens: host:port, http(s)://…, unix:/path, or `embedded`. Several are used in turn. [default: localhost:8000]")
+    urls: tuple[str, ...] = option((), "-u", "--url", metavar="URL…", help="Where the server listens: host:port, http(s)://…, unix:/path, or `embedded`. Several are used in turn. [default: localhost:8000; kserve localhost:8001]")
     streaming: bool = option(False, "--streaming", help="Ask for a streamed answer; needed for TTFT and inter-token latency.")
     headers: tuple[str, ...] = option((), "-H", "--header", metavar="NAME:VALUE", help="An HTTP header for every request; repeatable.", secret=True)
     transport: Literal["native", "httpx"] = option("native", "--transport", help="native: HTTP/1.1 with kernel stamps. httpx: HTTP/2 and proxies, stamped by this program.")
@@ -95,12 +107,20 @@ class LoadConfig:
 
     concurrency: int | None = option(None, "--concurrency", at_least=1, help="Closed loop: this many requests always in flight. [default: 1]")
     request_rate: float | None = option(None, "--request-rate", metavar="PER_S", more_than=0, help="Open loop: requests sent per second, whatever the server does.")
-    request_distribution: Literal["constant", "poisson"] = option("constant", "--request-distribution", help="Gaps between the arrivals of an open loop.")
+    request_distribution: Literal["constant", "poisson", "gamma"] = option("constant", "--request-distribution", help="Gaps between the arrivals of an open loop.")
+    burstiness: float | None = option(None, "--request-rate-burstiness", metavar="SHAPE", more_than=0, help="Gamma arrivals of this shape: below 1 in bursts, 1 as poisson, above 1 more even.")
     request_intervals: Path | None = option(None, "--request-intervals", metavar="FILE", help="Open loop with the gaps of this file, in µs, one a line, repeated.")
+    request_rate_schedule: Path | None = option(None, "--request-rate-schedule", metavar="FILE", help="Open loop at a changing rate: lines `seconds, requests/s [, requests/s at their end]`.")
+    concurrency_schedule: Path | None = option(None, "--concurrency-schedule", metavar="FILE", help="Closed loop of changing width: lines `seconds, in flight [, in flight at their end]`.")
+    ramp_up_s: float | None = option(None, "--ramp-up", metavar="SECONDS", more_than=0, help="Let --concurrency or --request-rate rise evenly over this long, counted as part of the run.")
     max_concurrency: int | None = option(None, "--max-concurrency", at_least=1, help="At most this many in flight in an open loop; later arrivals wait and are charged for it.")
     request_count: int | None = option(None, "--request-count", "--num-requests", at_least=1, help="Stop after this many. [default: max(10, 2 x concurrency), or 10 s of --request-rate]")
     warmup_request_count: int = option(0, "--warmup-request-count", "--num-warmup-requests", at_least=0, help="Requests sent before, and not counted.")
     duration_s: float | None = option(None, "--benchmark-duration", metavar="SECONDS", more_than=0, help="Stop sending after this long; what is in flight is awaited and counted.")
+    grace_period_s: float | None = option(None, "--benchmark-grace-period", metavar="SECONDS", at_least=0, help="Wait no longer than this for what is in flight when the duration is over, and give up the rest. [default: wait for all]")
+    max_prefill_concurrency: int | None = option(None, "--max-prefill-concurrency", at_least=1, help="At most this many requests wait for the first byte of their answer; others wait before they are sent.")
+    cancellation_rate: float | None = option(None, "--request-cancellation-rate", metavar="SHARE", at_least=0, at_most=1, help="Hang up on this share of the requests, chosen by the seed.")
+    cancellation_delay_s: float = option(0.0, "--request-cancellation-delay", metavar="SECONDS", at_least=0, help="How long after it was sent such a request is given up.")
     measurement_interval_ms: int | None = option(None, "-p", "--measurement-interval", metavar="MS", at_least=1, help="Measure in windows of this length until they are stable.")
     measurement_request_count: int | None = option(None, "--measurement-request-count", at_least=1, help="Measure in windows of at least this many requests until they are stable.")
     stability_percentage: float = option(SENTINEL_STABILITY, "-s", "--stability-percentage", at_least=0, at_most=999, help="Three windows in a row that differ by no more than this are stable; 999 accepts any.")
@@ -149,14 +169,21 @@ class OutputConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointConfig:
+    """How runs are remembered; no part of any one of them. `profile` does it when asked, `analyze` by itself."""
+
+    enable_checkpointing: bool | None = option(None, "--enable-checkpointing", off="--no-checkpointing", help="Remember what was measured, and do not measure it again. [default: on for analyze, off for profile]")
+    checkpoint_dir: Path | None = option(None, "--checkpoint-dir", metavar="DIR", help="Where checkpoint.json is. [default: ./checkpoint, and a copy in the working directory]")
+    resume: Literal["remeasure", "continue"] = option("remeasure", "--resume", help="A run that was killed or interrupted half-way: measure it again, or keep its records and send the rest.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnalyzeConfig:
-    """What `analyze` varies from run to run, and where it remembers the runs; no part of any one of them."""
+    """What `analyze` varies from run to run."""
 
     sweep_types: tuple[str, ...] = option((), "--sweep-type", metavar="TYPE…", help="What to vary: concurrency, request_rate, batch_size, input_sequence_length, output_sequence_length, num_dataset_entries, num_prefix_prompts, prefix_prompt_length. Several make their product, the first varying slowest. [default: concurrency]")
     sweep_ranges: tuple[str, ...] = option((), "--sweep-range", metavar="[TYPE:]MIN:MAX[:STEP]", help="Its values: the powers of two from MIN to MAX, or every STEP. Belongs to the sweep type before it, or to the one it names.")
     sweep_lists: tuple[str, ...] = option((), "--sweep-list", metavar="[TYPE:]A,B,C", help="Its values one by one, in this order; instead of a range.")
-    checkpoint_dir: Path | None = option(None, "--checkpoint-dir", metavar="DIR", help="Where checkpoint.json is. [default: ./checkpoint, and a copy in the working directory]")
-    enable_checkpointing: bool = option(True, "--enable-checkpointing", off="--no-checkpointing", help="Remember what was measured, and do not measure it again.")
 
 
 # fmt: on
@@ -174,20 +201,33 @@ class Config:
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """Where to send; GenAI-Perf's default for OpenAI-style servers unless given."""
-        return self.endpoint.urls or ("localhost:8000",)
+        """Where to send; GenAI-Perf's default for the service kind unless given."""
+        urls = self.endpoint.urls or ("localhost:8001" if self.is_grpc else "localhost:8000",)
+        if not self.endpoint.grpc_tls:
+            return urls
+        return tuple(url if "://" in url else f"https://{url}" for url in urls)
+
+    @property
+    def service_kind(self) -> str:
+        """GenAI-Perf's word for what is measured."""
+        return SERVICE_KINDS.get(str(self.endpoint.type), "openai")
+
+    @property
+    def is_grpc(self) -> bool:
+        """Whether the endpoint type is spoken over gRPC."""
+        return self.endpoint.type in SERVICE_KINDS
 
     @property
     def is_open_loop(self) -> bool:
         """Whether arrivals follow a plan rather than the server."""
-        return self.load.request_rate is not None or self.load.request_intervals is not None
+        return any(getattr(self.load, name) is not None for name in OPEN_LOADS)
 
     @property
     def concurrency(self) -> int | None:
         """How many requests may be in flight; None for an open loop without a cap."""
         if self.is_open_loop:
             return self.load.max_concurrency
-        return self.load.concurrency or 1
+        return self.load.concurrency or 1  # and with --concurrency-schedule, until its file is read
 
     @property
     def request_count(self) -> int | None:
@@ -200,6 +240,8 @@ class Config:
         if load.request_count is not None:
             return load.request_count
         if load.duration_s or load.measurement_interval_ms or load.measurement_request_count:
+            return None
+        if load.request_rate_schedule is not None or load.concurrency_schedule is not None:
             return None
         if load.request_rate is not None:
             return max(10, math.ceil(load.request_rate * 10))

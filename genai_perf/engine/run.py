@@ -3,10 +3,11 @@
 import asyncio
 import gc
 import math
+import random
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
 from genai_perf import schedule
 from genai_perf.clock import NS_PER_MS, NS_PER_S, Origin
@@ -14,12 +15,23 @@ from genai_perf.config.schema import Config
 from genai_perf.endpoints import Endpoint
 from genai_perf.engine import progress, timer
 from genai_perf.engine.journal import Journal
+from genai_perf.engine.manners import HUNG_UP, HangUps, PrefillLimit
 from genai_perf.engine.recorder import Recorder
 from genai_perf.engine.runner import Runner
 from genai_perf.engine.script import Conversations, Rows, Script
 from genai_perf.engine.windows import Windows
+from genai_perf.schedule import LoadFile
 from genai_perf.transports import Transport
-from genai_perf.types import Exchange, Phase, RequestRecord, RunEnd, Slot, Window, Workload
+from genai_perf.types import (
+    Exchange,
+    Phase,
+    RequestError,
+    RequestRecord,
+    RunEnd,
+    Slot,
+    Window,
+    Workload,
+)
 
 _ENOUGH_TO_JUDGE = 10
 """Requests that must have ended before an error rate means anything."""
@@ -30,6 +42,12 @@ _PRECONNECT_RATE_S = 0.1
 _MOST_PRECONNECTED = 1024
 
 
+UNFINISHED = "unfinished"
+"""The error of a request that was still in flight when the grace period was over."""
+BY_PLAN = (HUNG_UP, UNFINISHED)
+"""Ends that were asked for, and are no failures."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """What a run needs to know."""
@@ -37,16 +55,42 @@ class Job:
     config: Config
     endpoint: Endpoint
     workload: Workload
-    intervals_us: Sequence[int] = ()
-    """Gaps between arrivals, where the user gave them in a file."""
+    load_file: LoadFile = field(default_factory=LoadFile)
+    """What the file says that the load options name, if they name one."""
+
+    @property
+    def duration_s(self) -> float | None:
+        """How long to send; None where something else ends the run."""
+        given = self.config.load.duration_s
+        lasts = self.load_file.seconds
+        return lasts if given is None else given if lasts is None else min(given, lasts)
+
+    @property
+    def concurrency(self) -> int | None:
+        """The most that may be in flight; None for an open loop without a cap."""
+        if self.load_file.stretches and not self.config.is_open_loop:
+            return max(number for _, number in schedule.places(self.load_file.stretches))
+        return self.config.concurrency
+
+    def requests_planned(self) -> int | None:
+        """How many benchmark requests there will be, where their number, or a rate and a duration, say so."""
+        config, load = self.config, self.config.load
+        has_rate = load.request_rate is not None or load.request_rate_schedule is not None
+        if not has_rate or self.duration_s is None:
+            return config.request_count
+        rate = schedule.rate_of(load, self.load_file)
+        by_time = math.ceil(schedule.arrivals_until(rate, self.duration_s) - 1e-9)
+        return by_time if config.request_count is None else min(by_time, config.request_count)
 
 
-def connections_wanted(config: Config) -> int:
+def connections_wanted(job: Job) -> int:
     """How many connections to open before the clock starts."""
+    config = job.config
     if not config.is_open_loop:
-        return min(config.concurrency or 1, config.request_count or sys.maxsize)
-    expected = math.ceil((config.load.request_rate or 0) * _PRECONNECT_RATE_S)
-    return min(max(1, expected), config.concurrency or _MOST_PRECONNECTED, _MOST_PRECONNECTED)
+        return min(job.concurrency or 1, config.request_count or sys.maxsize)
+    rate_per_s = config.load.request_rate or max((each.end for each in job.load_file.stretches), default=0)
+    expected = math.ceil(rate_per_s * _PRECONNECT_RATE_S)
+    return min(max(1, expected), job.concurrency or _MOST_PRECONNECTED, _MOST_PRECONNECTED)
 
 
 async def run(job: Job, transport: Transport, journal: Journal, origin: Origin) -> RunEnd:
@@ -70,7 +114,7 @@ class Run:
         self._transport = transport
         self._timer = ticker
         self._recorder = Recorder(job.endpoint, journal, self._count, self._give_up, self._time_left_ns)
-        self._runner = Runner(_script(job), transport, ticker, self._keep)
+        self._runner = Runner(_script(job), _mannered(transport, job.config), ticker, self._keep)
         self._counts = progress.Counts()
         self._phase = Phase.WARMUP
         self._windows: Windows | None = None
@@ -82,7 +126,7 @@ class Run:
         """Open the connections, send warm-up and benchmark, write the last record."""
         quiet = self._job.config.output.quiet
         try:
-            await self._transport.open(connections_wanted(self._job.config))
+            await self._transport.open(connections_wanted(self._job))
             restore_signals = self._handle_signals()
             display = progress.Progress(self._progress_line, quiet=quiet)
             # Nothing below makes reference cycles; a collection would only stop the clock for everyone.
@@ -110,13 +154,12 @@ class Run:
 
     async def _send(self) -> None:
         config, load = self._job.config, self._load
-        places = config.concurrency
         warmup = load.warmup_request_count
         self._counts.started_ns = self._timer.now_ns()
         if warmup:
-            due = schedule.arrivals(config, self._job.intervals_us, expected=warmup)
+            due = schedule.arrivals(_without_ramp(config), self._job.load_file, expected=warmup)
             slots = schedule.slots(due, 0, Phase.WARMUP, requests=warmup)
-            await self._runner.run(slots, places, from_ns=self._timer.now_ns())
+            await self._runner.run(slots, self._job.concurrency, from_ns=self._timer.now_ns())
         if self._stop_reason is not None:
             return
         self._phase = Phase.BENCHMARK
@@ -124,18 +167,41 @@ class Run:
         self._counts = progress.Counts(started_ns=start_ns)
         self._first_failures = 0
         windows = self._windows = self._new_windows(start_ns)
-        duration_ns = load.duration_s * NS_PER_S if load.duration_s is not None else None
-        requests = _requests_planned(config)
-        due = schedule.arrivals(config, self._job.intervals_us, expected=requests)
+        duration_s = self._job.duration_s
+        duration_ns = duration_s * NS_PER_S if duration_s is not None else None
+        requests = self._job.requests_planned()
+        due = schedule.arrivals(config, self._job.load_file, expected=requests)
         slots = schedule.slots(due, warmup, Phase.BENCHMARK, requests=requests, duration_ns=duration_ns)
         async with asyncio.TaskGroup() as group:
-            watch = group.create_task(self._watch(windows)) if windows is not None else None
-            await self._runner.run(slots, places, from_ns=start_ns, duration_ns=duration_ns)
-            if watch is not None:
-                watch.cancel()
+            beside = []
+            if windows is not None:
+                beside.append(group.create_task(self._watch(windows)))
+            if duration_ns is not None and load.grace_period_s is not None:
+                until_ns = start_ns + int(duration_ns + load.grace_period_s * NS_PER_S)
+                beside.append(group.create_task(self._give_up_at(until_ns)))
+            await self._runner.run(slots, self._places(), from_ns=start_ns, duration_ns=duration_ns)
+            for task in beside:
+                task.cancel()
         if self._stop_reason is None:
             reached = config.request_count is not None and self._runner.sent - warmup >= config.request_count
             self._stop_reason = "request_count" if reached else "duration"
+
+    def _places(self) -> int | Iterator[tuple[int, int]] | None:
+        """How many may be in flight, or how that changes."""
+        load, file = self._load, self._job.load_file
+        if self._job.config.is_open_loop or not (load.ramp_up_s or file.stretches):
+            return self._job.concurrency
+        return schedule.places(schedule.concurrency_of(load, file))
+
+    async def _give_up_at(self, until_ns: int) -> None:
+        """End the wait for answers when the grace period is over."""
+        await self._timer.until(until_ns)
+        self._stop("duration")
+        self._runner.abort(
+            RequestError(
+                UNFINISHED, f"no complete answer within {self._load.grace_period_s:g} s of the run's end"
+            )
+        )
 
     # -- what ends a run -------------------------------------------------------------------------
 
@@ -223,6 +289,8 @@ class Run:
         if record.error is None:
             counts.succeeded += 1
             return
+        if record.error.kind in BY_PLAN:
+            return
         counts.failed += 1
         if self._is_hopeless(record):
             self._stop("error_rate")
@@ -232,7 +300,7 @@ class Run:
         if most is not None:
             return counts.ended >= _ENOUGH_TO_JUDGE and counts.failed > most * counts.ended
         # Refusals come back sooner than answers. So the first ones sent decide, not the first to end.
-        first = max(_ENOUGH_TO_JUDGE, self._job.config.concurrency or 0)
+        first = max(_ENOUGH_TO_JUDGE, self._job.concurrency or 0)
         offset = 0 if record.phase is Phase.WARMUP else self._load.warmup_request_count
         if record.turn == 0 and record.index - offset < first:
             self._first_failures += 1
@@ -240,7 +308,7 @@ class Run:
 
     def _progress_line(self) -> str:
         warming = self._phase is Phase.WARMUP
-        duration_s = None if warming else self._load.duration_s
+        duration_s = None if warming else self._job.duration_s
         return progress.line(
             self._counts,
             self._timer.now_ns(),
@@ -261,13 +329,18 @@ def _script(job: Job) -> Script:
     return Conversations(job.workload, job.endpoint)
 
 
-def _requests_planned(config: Config) -> int | None:
-    """How many benchmark requests there will be, where their number, or a rate and a duration, say so."""
+def _mannered(transport: Transport, config: Config) -> Transport:
     load = config.load
-    if load.request_rate is None or load.duration_s is None:
-        return config.request_count
-    by_time = math.ceil(load.request_rate * load.duration_s - 1e-9)
-    return by_time if config.request_count is None else min(by_time, config.request_count)
+    if load.cancellation_rate:
+        lots = random.Random(f"{config.input.random_seed}:cancellations")
+        transport = HangUps(transport, load.cancellation_rate, load.cancellation_delay_s, lots)
+    if load.max_prefill_concurrency is not None:
+        transport = PrefillLimit(transport, load.max_prefill_concurrency)
+    return transport
+
+
+def _without_ramp(config: Config) -> Config:
+    return replace(config, load=replace(config.load, ramp_up_s=None))
 
 
 def _describe(number: int, window: Window) -> str:

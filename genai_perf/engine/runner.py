@@ -24,6 +24,8 @@ from genai_perf.types import Exchange, Request, RequestError, Slot
 Keep = Callable[[Slot, int | None, Exchange], None]
 """Takes a finished exchange with its slot and its due time, counted from the run's origin."""
 
+GIVEN_UP = RequestError("cancelled", "given up by the user before its answer was complete")
+
 
 class Runner:
     """Sends one phase after the other over one transport."""
@@ -42,28 +44,41 @@ class Runner:
         self._keep = keep
         self._workers: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._given_up = GIVEN_UP
         self._has_leader = False
         self._phase_ns = 0
         self._until_ns: float | None = None
         self._ends_ns: float | None = None
         self._places = math.inf
+        self._shaping: asyncio.Task[None] | None = None
         self._slots: Iterator[Slot] = iter(())
 
     async def run(
-        self, slots: Iterator[Slot], places: int | None, *, from_ns: int, duration_ns: float | None = None
+        self,
+        slots: Iterator[Slot],
+        places: int | Iterator[tuple[int, int]] | None,
+        *,
+        from_ns: int,
+        duration_ns: float | None = None,
     ) -> None:
         """Send a phase whose due times count from `from_ns`; return when its last answer is there.
 
-        No slot is taken any more after `duration_ns`. (Without a limit on places none waits for one, and the
-        slots end by their due times.)
+        `places` may change: (instant, number from then on), the first at 0. No slot is taken any more after
+        `duration_ns`. (Without a limit on places none waits for one, and the slots end by their due times.)
         """
         self._slots = slots
-        self._places = math.inf if places is None else places
+        changes = None if places is None or isinstance(places, int) else places
+        number = next(changes)[1] if changes is not None else places
+        assert number is None or isinstance(number, int)
+        self._places = math.inf if number is None else number
         self._phase_ns = from_ns
         self._ends_ns = None if duration_ns is None else from_ns + duration_ns
         self._until_ns = None if places is None else self._ends_ns
         async with asyncio.TaskGroup() as group:
-            self._lead_with_a_new_worker(group)
+            if changes is not None:
+                self._shaping = group.create_task(self._shape(changes, group))
+            if self._places:
+                self._lead_with_a_new_worker(group)
         if self._until_ns is not None and not self._stopping:
             left = next(slots, None)
             if left is not None and left.due_ns is not None:
@@ -72,13 +87,24 @@ class Runner:
     def stop(self) -> None:
         """Take no more slots; what is in flight is awaited."""
         self._stopping = True
+        if self._shaping is not None:
+            self._shaping.cancel()
         self._timer.wake()
 
-    def abort(self) -> None:
-        """Stop, and give up what is in flight: it is kept with the error `cancelled`."""
+    def abort(self, error: RequestError = GIVEN_UP) -> None:
+        """Stop, and give up what is in flight: it is kept with that error."""
         self.stop()
+        self._given_up = error
         for worker in self._workers:
             worker.cancel()
+
+    async def _shape(self, changes: Iterator[tuple[int, int]], group: asyncio.TaskGroup) -> None:
+        """Let the number of places change as planned. Those that are too many leave after their answer."""
+        for at_ns, number in changes:
+            await self._timer.until(self._phase_ns + at_ns)
+            self._places = number
+            if not self._has_leader and len(self._workers) < number:
+                self._lead_with_a_new_worker(group)
 
     def _lead_with_a_new_worker(self, group: asyncio.TaskGroup) -> None:
         self._has_leader = True
@@ -95,12 +121,7 @@ class Runner:
             self._workers.discard(worker)  # and not when its callbacks run: its place is free now
 
     async def _take_slots(self, group: asyncio.TaskGroup) -> None:
-        while not self._stopping and len(self._workers) <= self._places:
-            if self._until_ns is not None and self._timer.now_ns() >= self._until_ns:
-                return
-            slot = next(self._slots, None)
-            if slot is None:
-                return
+        while (slot := self._next_slot()) is not None:
             due_ns = None
             if slot.due_ns is not None:
                 due_ns = self._phase_ns + slot.due_ns
@@ -121,9 +142,18 @@ class Runner:
             if self._script.has_turns:
                 await self._converse(slot, exchange)
 
-            if self._has_leader:
+            if self._has_leader or len(self._workers) > self._places:
                 return
             self._has_leader = True
+
+    def _next_slot(self) -> Slot | None:
+        """The next one; None, and no more changes of places, when there is none or the time is over."""
+        slot = None
+        if not self._stopping and (self._until_ns is None or self._timer.now_ns() < self._until_ns):
+            slot = next(self._slots, None)
+        if slot is None and self._shaping is not None:
+            self._shaping.cancel()
+        return slot
 
     async def _converse(self, slot: Slot, exchange: Exchange) -> None:
         """The further turns of a conversation, each when its user has thought."""
@@ -144,7 +174,7 @@ class Runner:
         try:
             await self._transport.send(exchange)
         except asyncio.CancelledError:
-            exchange.error = RequestError("cancelled", "given up by the user before its answer was complete")
+            exchange.error = self._given_up
             raise
         finally:
             self.in_flight -= 1

@@ -19,12 +19,15 @@ def run_name(config: Config, swept: Mapping[str, object] | None = None) -> str:
     models = config.endpoint.model_names
     model = models[0] + ("_multi" if len(models) > 1 else "")
     varied = "-".join(f"{name}{value}" for name, value in swept.items()) if swept else _stimulus(config.load)
-    return f"{model.replace('/', '_')}-openai-{config.endpoint.type}-{varied}"
+    is_kserve = config.endpoint.type == "kserve"
+    what = (config.endpoint.backend or "tensorrtllm") if is_kserve else config.endpoint.type
+    return f"{model.replace('/', '_')}-{config.service_kind}-{what}-{varied}"
 
 
 def _stimulus(load: LoadConfig) -> str:
-    if load.request_intervals is not None:
-        return "request_intervals"
+    for by_file in ("request_intervals", "request_rate_schedule", "concurrency_schedule"):
+        if getattr(load, by_file) is not None:
+            return by_file
     if load.request_rate is not None:
         return f"request_rate{load.request_rate}"
     return f"concurrency{load.concurrency or 1}"

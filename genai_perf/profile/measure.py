@@ -9,7 +9,6 @@ from genai_perf.clock import Origin
 from genai_perf.config.schema import Config
 from genai_perf.config.versions import versions
 from genai_perf.endpoints import Endpoint
-from genai_perf.exceptions import InputError
 from genai_perf.profile.directory import JOURNAL, write_run
 from genai_perf.types import RunEnd, RunInfo, Workload
 
@@ -35,10 +34,9 @@ def measure(
     """
     from genai_perf.engine import run as engine
     from genai_perf.engine.journal import Journal
-    from genai_perf.workload import inputs_file
+    from genai_perf.workload import inputs_file, load_files
 
-    intervals = config.load.request_intervals
-    job = engine.Job(config, endpoint, workload, read_intervals(intervals) if intervals is not None else ())
+    job = engine.Job(config, endpoint, workload, load_files.read(config.load))
     inputs_file.write(directory / inputs_file.NAME, workload.requests)
     origin = Origin.now()
     info = RunInfo(
@@ -71,16 +69,19 @@ def _transport(config: Config, endpoint: Endpoint, origin: Origin, kept: "Kept")
         streaming=config.endpoint.streaming,
     )
     addresses = [Address.of(url) for url in config.urls]
-    headers = {
-        "User-Agent": f"genai-perf/{versions()['genai-perf']}",
-        "Accept": "text/event-stream" if config.endpoint.streaming else "application/json",
-        "Content-Type": "application/json",
-        **endpoint.headers,
-    }
+    headers = {"User-Agent": f"genai-perf/{versions()['genai-perf']}"}
+    if endpoint.transport == "http":
+        headers["Accept"] = "text/event-stream" if config.endpoint.streaming else "application/json"
+        headers["Content-Type"] = "application/json"
+    headers |= endpoint.headers
     for header in config.endpoint.headers:
         name, _, value = header.partition(":")
         headers = {kept: text for kept, text in headers.items() if kept.lower() != name.strip().lower()}
         headers[name.strip()] = value.strip()
+    if endpoint.transport == "grpc":
+        from genai_perf.transports.grpc import GrpcTransport
+
+        return GrpcTransport(addresses, path, headers, config.endpoint, origin, kept)
     if config.endpoint.transport == "httpx":
         from genai_perf.transports.httpx import HttpxTransport
 
@@ -88,21 +89,3 @@ def _transport(config: Config, endpoint: Endpoint, origin: Origin, kept: "Kept")
     from genai_perf.transports.http import HttpTransport
 
     return HttpTransport(addresses, path, headers, config.endpoint, origin, kept)
-
-
-def read_intervals(path: Path) -> list[int]:
-    """Gaps in µs, one a line. Raises InputError."""
-    try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "not text"
-        raise InputError(f"--request-intervals: {path}: {reason}") from exc
-    gaps = []
-    for number, line in enumerate(lines, 1):
-        if text := line.strip():
-            if not text.isdecimal():
-                raise InputError(f"{path}:{number}: {text!r} is not a whole number of µs")
-            gaps.append(int(text))
-    if not any(gaps):
-        raise InputError(f"--request-intervals: {path}: no gap above 0 µs in it")
-    return gaps

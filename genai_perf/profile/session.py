@@ -61,7 +61,7 @@ class Session:
 
     def measure(self, config: Config, directory: Path) -> "Result":
         """Make the run, leave its records in `directory`, and read them. Raises GenAIPerfError."""
-        endpoint = endpoints.get(str(config.endpoint.type))
+        endpoint = endpoints.get(str(config.endpoint.type), config.endpoint.backend)
         tokenizer, workload = self._prepare(config, endpoint)
         make_directory(directory)
         loop, kept = self._loop()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genai_perf import endpoints
-from genai_perf.config.schema import MetricsConfig, TokenizerConfig
+from genai_perf.config.schema import OPEN_LOADS, MetricsConfig, TokenizerConfig
 from genai_perf.profile.directory import JOURNAL, read_end
 from genai_perf.types import RunEnd, RunInfo
 
@@ -38,14 +38,13 @@ def summarize(
     info, records = journal.read(directory / JOURNAL)
     config = info.config
     end = read_end(directory)
-    endpoint = endpoints.get(info.endpoint)
+    endpoint = endpoints.get(info.endpoint, config["endpoint"].get("backend"))
     settings = _metrics_settings(config["metrics"], metrics)
     check_goodput(
         settings.goodput,
         streaming=info.streaming,
         produces_tokens=endpoint.produces_tokens,
-        open_loop=config["load"]["request_rate"] is not None
-        or config["load"]["request_intervals"] is not None,
+        open_loop=any(config["load"].get(name) is not None for name in OPEN_LOADS),
     )
     if counter is None and info.tokenizer:
         counter = load_tokenizer(tokenizer or _tokenizer_of(info), config["endpoint"]["model_names"][0])

@@ -76,7 +76,7 @@ def test_a_reader_who_leaves_is_no_error_to_tell():
     ("words", "expected"),
     [
         ("genai-perf pro", ["profile"]),
-        ("genai-perf profile --concur", ["--concurrency"]),
+        ("genai-perf profile --concur", ["--concurrency", "--concurrency-schedule"]),
         ("genai-perf profile -m gpt2 --transport n", ["native"]),
     ],
 )

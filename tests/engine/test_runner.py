@@ -13,6 +13,7 @@ from virtual_time import Plan, VirtualTimer, VirtualTransport, now_ns, run, slee
 from genai_perf import schedule
 from genai_perf.engine.runner import Runner
 from genai_perf.engine.script import Rows
+from genai_perf.schedule import LoadFile
 from genai_perf.types import Phase, RequestError, Slot
 
 MS = 1_000_000
@@ -39,6 +40,14 @@ class Kept:
     @property
     def errors(self):
         return [exchange.error.kind if exchange.error else None for _, _, exchange in self.by_slot]
+
+
+def constant(rate_per_s):
+    return schedule.at_rate(schedule.evenly(), schedule.steady(rate_per_s))
+
+
+def poisson(rate_per_s, random_):
+    return schedule.at_rate(schedule.poisson(random_), schedule.steady(rate_per_s))
 
 
 def started(transport, *, rows=7, kept=None):
@@ -153,13 +162,17 @@ def test_an_open_loop_sends_exactly_when_due_whatever_the_server_does(due, takes
 
 
 def test_an_open_loop_is_not_slowed_by_a_server_that_never_answers():
-    transport, kept, _ = run_phase(schedule.constant(1000.0), [3600 * S], None, requests=500)
+    transport, kept, _ = run_phase(constant(1000.0), [3600 * S], None, requests=500)
     assert [number * MS for number in range(500)] == kept.starts
     assert 500 == transport.most_in_flight
 
 
 def test_a_minute_of_poisson_arrivals_is_sent_on_time():
-    due = list(islice(schedule.arrivals(_config(request_rate=50.0, request_distribution="poisson")), 3000))
+    due = list(
+        islice(
+            schedule.arrivals(_config(request_rate=50.0, request_distribution="poisson"), LoadFile()), 3000
+        )
+    )
     _, kept, _ = run_phase(due, [700 * MS, 20 * MS, 5 * S], None)
     assert due == kept.starts
 
@@ -402,3 +415,64 @@ def test_the_lead_is_never_lost(due, takes_ns, places, stop_at_ns, abort_at_ns):
     for slot, due_ns, exchange in kept.all:
         assert slot.due_ns == due_ns
         assert due_ns is None or exchange.start_ns >= due_ns
+
+
+# -- places that change -----------------------------------------------------------------------------
+
+
+def run_with_places(changes, takes_ns, *, due=None, **limits):
+    transport = VirtualTransport(plan=lambda exchange: Plan(takes_ns))
+
+    async def main():
+        runner, kept = started(transport)
+        arrivals = repeat(None) if due is None else due
+        duration_ns = limits.get("duration_ns")
+        await runner.run(slots(arrivals, **limits), iter(changes), from_ns=0, duration_ns=duration_ns)
+        assert 0 == runner.in_flight == len(runner._workers)
+        return kept
+
+    return transport, run(main())
+
+
+def level_at(transport, at_ns):
+    return next((level for when, level in reversed(transport.levels) if when <= at_ns), 0)
+
+
+def test_more_places_are_filled_at_once_and_fewer_when_answers_come():
+    transport, _ = run_with_places([(0, 2), (100, 5), (200, 1)], 30, duration_ns=400)
+    assert [2, 2, 5, 5, 1, 1] == [level_at(transport, at_ns) for at_ns in (0, 99, 100, 199, 230, 399)]
+    assert 5 == transport.most_in_flight
+
+
+def test_no_places_at_all_are_a_pause_after_which_it_goes_on():
+    transport, _ = run_with_places([(0, 2), (50, 0), (100, 3)], 10, duration_ns=150)
+    assert [2, 0, 3] == [level_at(transport, at_ns) for at_ns in (40, 70, 120)]
+
+
+def test_a_load_may_begin_with_a_pause():
+    transport, _ = run_with_places([(0, 0), (50, 1)], 10, duration_ns=80)
+    assert [50, 60, 70] == [at_ns for at_ns, _ in transport.sends]
+
+
+def test_changes_that_would_come_after_the_last_slot_are_not_waited_for():
+    transport, kept = run_with_places([(0, 1), (1000, 2)], 10, requests=3)
+    assert [0, 10, 20] == kept.starts
+    assert 30 == transport.levels[-1][0]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 100), st.integers(0, 5)), min_size=1, max_size=8),
+    st.integers(1, 60),
+)
+def test_never_more_are_in_flight_than_there_were_places_lately(steps, takes_ns):
+    at_ns, changes = 0, [(0, 1)]
+    for after_ns, places in steps:
+        at_ns += after_ns
+        changes.append((at_ns, places))
+    transport, _ = run_with_places(changes, takes_ns, duration_ns=at_ns + 100)
+    for when, level in dict(transport.levels).items():
+        # an answer that was asked for before a change may still be on its way
+        allowed = [places for since, places in changes if when - takes_ns <= since <= when]
+        allowed += [places for since, places in changes if since <= when][-1:]
+        before = [places for since, places in changes if since < when - takes_ns][-1:]
+        assert level <= max(allowed + before)
