@@ -17,7 +17,7 @@ class Url:
     """Where a server listens."""
 
     scheme: str
-    """`http`, `https` or `unix`."""
+    """`http`, `https`, `grpc`, `grpcs` or `unix`."""
     host: str
     """Name or address, without an IPv6 address's brackets; empty for `unix`."""
     port: int
@@ -27,7 +27,7 @@ class Url:
 
 
 def parse_url(text: str, source: str = "--url") -> Url:
-    """The parts of `host`, `host:port`, `http(s)://host:port/path`, `[::1]:port` or `unix:/path`.
+    """The parts of `host`, `host:port`, `http(s)://host:port/path`, `grpc(s)://…`, `[::1]:port`, `unix:/path`.
 
     http where no scheme is given, as Perf Analyzer has it. UsageError for anything else.
     """
@@ -49,17 +49,21 @@ def parse_url(text: str, source: str = "--url") -> Url:
     if "?" in rest or "#" in rest:
         raise UsageError(f"{source}: {text!r} has a query or a fragment; a server's address has neither")
     host, port = _split_host(authority, text, source)
-    return Url(scheme, host, port or {"http": 80, "https": 443}[scheme], path.strip("/"))
+    return Url(scheme, host, port or _PORTS[scheme], path.strip("/"))
+
+
+_PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
+"""Where a scheme is spoken unless the URL says otherwise."""
 
 
 def _split_scheme(text: str, source: str) -> tuple[str, str]:
     if "://" not in text:
         return "http", text
     scheme, _, rest = text.partition("://")
-    if scheme.lower() not in ("http", "https"):
+    if scheme.lower() not in _PORTS:
         raise UsageError(
             f"{source}: {scheme}:// is no scheme this program speaks",
-            hint="host:port, http://…, https://…, unix:/path and embedded are known",
+            hint="host:port, http(s)://…, grpc(s)://…, unix:/path and embedded are known",
         )
     return scheme.lower(), rest
 

@@ -34,7 +34,7 @@ class Address:
     @property
     def tls(self) -> bool:
         """Whether the connection is encrypted."""
-        return self.url.scheme == "https"
+        return self.url.scheme in ("https", "grpcs")
 
     @property
     def authority(self) -> str:

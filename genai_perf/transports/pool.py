@@ -38,10 +38,12 @@ _SWEEP_S = 0.25
 class Link(Protocol):
     """A connection, as the pool sees it."""
 
-    is_open: bool
-    """Whether it can take another request."""
     is_silent: bool
     """Whether nothing of an answer has come since the last start."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can take another request."""
 
     def start(self, wire: bytes, exchange: Exchange) -> asyncio.Future[None]:
         """Send `wire` now. The future is done when the answer is complete or has failed."""
