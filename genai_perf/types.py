@@ -78,6 +78,8 @@ class Request:
     conversation: str
     turn: int = 0
     input_tokens: int | None = None
+    images: int = 0
+    """How many go with it."""
     streaming: bool = False
     """Whether the body asks for a stream."""
     messages: tuple[bytes, ...] = ()
@@ -128,7 +130,7 @@ class Exchange(msgspec.Struct):
     dns_ns: int | None = None
     """How long name resolution took, where this request had to open a connection; not in any latency."""
     connect_ns: int | None = None
-    """How long the TCP (or unix) connect took, likewise."""
+    """How long the TCP (or unix) connect took, likewise; for gRPC with the exchange of HTTP/2 settings."""
     tls_ns: int | None = None
     """How long the TLS handshake took, likewise."""
     status: int = 0
@@ -151,7 +153,7 @@ class Exchange(msgspec.Struct):
     stamp: Stamp = Stamp.USER
     error: RequestError | None = None
     on_first_byte: Callable[[], None] | None = None
-    """Called by the transport when the body begins, where somebody waits for that."""
+    """Called by the transport with the first entry of `at_ns`, where somebody waits for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +231,8 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Names and arguments of the tool calls, one after the other."""
     finish_reason: str | None
     input_tokens: int | None
+    images: int
+    """How many went with the request."""
     request_bytes: int
     response_bytes: int
     usage: Usage | None

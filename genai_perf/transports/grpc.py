@@ -36,6 +36,7 @@ class GrpcTransport(PooledTransport):
             lambda address: _dialect(address, method, headers, settings),
             settings,
             origin,
+            hint="is that the server's gRPC port? Triton's is 8001 unless it was told otherwise",
             alpn=("h2",),
             kept=kept,
         )

@@ -31,6 +31,7 @@ class HttpTransport(PooledTransport):
             lambda address: _dialect(address, api_path, headers, keeps),
             endpoint,
             origin,
+            hint="is the server running there? `--url embedded` starts one",
             kept=kept,
         )
 

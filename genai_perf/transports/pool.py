@@ -89,15 +89,17 @@ class PooledTransport:
         endpoint: EndpointConfig,
         origin: Origin,
         *,
+        hint: str,
         alpn: Sequence[str] = (),
         kept: Kept | None = None,
     ) -> None:
-        """`alpn`: the protocols to offer in a TLS handshake.
+        """`hint` is for a user whose server is not there; `alpn`: the protocols to offer in a TLS handshake.
 
         `kept` is the session's, which closes it; without one every connection ends with the run.
         """
         self._kept = kept if kept is not None else Kept()
         self._is_alone = kept is None
+        self._hint = hint
         self._origin_ns = origin.monotonic_ns
         self._wall_offset = WallOffset()
         self._timeout_ns = int(endpoint.request_timeout_s * NS_PER_S)
@@ -154,7 +156,7 @@ class PooledTransport:
             assert exchange.error is not None
             raise ServerError(
                 f"--url {pool.address.shown}: {exchange.error.message}",
-                hint="is the server running there? `--url embedded` starts one",
+                hint=self._hint,
             )
         self._put_back(pool, connection)
 
@@ -240,7 +242,10 @@ class PooledTransport:
                     layer = TlsLayer(pool.tls, pool.address.url.host)
                     await layer.handshake(sock)
                     exchange.tls_ns = monotonic_ns() - before_ns
-                return await pool.dialect.connect(sock, layer, self._origin_ns, self._wall_offset)
+                before_ns = monotonic_ns()
+                link = await pool.dialect.connect(sock, layer, self._origin_ns, self._wall_offset)
+                exchange.connect_ns = (exchange.connect_ns or 0) + monotonic_ns() - before_ns
+                return link
         except TimeoutError:
             exchange.error = RequestError("connect", f"no connection within {self._connect_timeout_s:g} s")
         except ssl.SSLError as exc:
