@@ -182,6 +182,7 @@ class Answer(msgspec.Struct):
     """Names and arguments of tool calls, likewise. An answer that is tool calls alone has an empty text in
     `content` for each, so that it can be measured."""
     tool_reads: list[int] = []
+    tool_shared: list[int] = []
     usage: Usage | None = None
     finish_reason: str | None = None
     error: RequestError | None = None

@@ -187,6 +187,8 @@ class Connection:
             exchange.read_ns.append(self._now_ns)
             exchange.after_ns.append(self._empty_ns)
             exchange.data.append(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+            if exchange.on_first_byte is not None and len(exchange.at_ns) == 1:
+                exchange.on_first_byte()
         chunks.clear()
 
     def _plausible_ns(self, at_ns: int) -> int:
