@@ -68,7 +68,7 @@ def check_with_endpoint(config: Config) -> list[str]:
     from genai_perf import endpoints
     from genai_perf.metrics.goodput import check_goodput
 
-    endpoint = endpoints.get(str(config.endpoint.type))
+    endpoint = endpoints.get(str(config.endpoint.type), config.endpoint.backend)
     warnings = checks.check_endpoint(
         config,
         can_stream=endpoint.can_stream,

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from genai_perf.config.arguments import Flag, Takes, did_you_mean
 from genai_perf.config.options import ANALYZE_OPTIONS, Layer
+from genai_perf.config.schema import Config
 from genai_perf.exceptions import UsageError
 
 ALIASES: Mapping[str, str] = {
@@ -35,8 +36,7 @@ TRANSLATED: Mapping[str, Flag] = {
 """Old options that `translate` turns into present ones, or checks and drops."""
 
 LATER_OPTIONS: Sequence[str] = (
-    # Triton and gRPC
-    "--backend",
+    # gRPC
     "--grpc-method",
     # images and audio
     "--batch-size-image",
@@ -70,18 +70,15 @@ LATER_COMMANDS: Sequence[str] = ("compare", "config", "create-template", "proces
 LATER_VALUES: Mapping[str, Sequence[str]] = {
     "endpoint.type": (
         "dynamic_grpc",
-        "generate",
         "huggingface_generate",
         "image_retrieval",
-        "kserve",
         "multimodal",
         "nvclip",
         "rankings",
         "template",
-        "tensorrtllm_engine",
         "vision",
     ),
-    "endpoint.service_kind": ("triton", "tensorrtllm_engine", "dynamic_grpc"),
+    "endpoint.service_kind": ("dynamic_grpc",),
 }
 
 LATER_INPUT_PREFIXES: Sequence[str] = ("synthetic:", "payload:")
@@ -172,8 +169,33 @@ def _check_prompt_source(source: str, *, has_file: bool) -> None:
     raise UsageError(f"--prompt-source: {source!r} is not one of synthetic, file")
 
 
+def with_endpoint_type(config: Config) -> tuple[Config, str | None]:
+    """The config with an endpoint type, GenAI-Perf's default where none is given; and a note if it is."""
+    endpoint = config.endpoint
+    if endpoint.type is not None:
+        return config, None
+    note = None
+    if endpoint.service_kind is None and endpoint.backend is None:
+        note = (
+            "no --endpoint-type: kserve is assumed, Triton over gRPC; OpenAI-style servers need "
+            "--endpoint-type chat, completions or embeddings"
+        )
+    return replace(config, endpoint=replace(endpoint, type="kserve")), note
+
+
+_ENGINE = "tensorrtllm_engine"
+
+
 def reject_later_values(layer: Layer) -> None:
     """UsageError for a value that GenAI-Perf knows and this version does not."""
+    for key in ("endpoint.type", "endpoint.service_kind"):
+        if key in layer and layer[key].texts[-1] == _ENGINE:
+            raise UsageError(
+                f"{layer[key].source}: {_ENGINE} runs inside its client's process: it is no endpoint, and "
+                "no request is sent to it",
+                hint="measure it as it is served: by trtllm-serve with --endpoint-type chat, or by Triton "
+                "with --endpoint-type kserve --backend tensorrtllm",
+            )
     for key, values in LATER_VALUES.items():
         if key in layer and layer[key].texts[-1] in values:
             given = layer[key]

@@ -57,7 +57,7 @@ class Rule:
 
 
 _NO_THREADS = "one event loop sends everything"
-_NO_TENSORS = "no tensors are made for this endpoint"
+_NO_TENSORS = "tensors are made of the prompts and --extra-inputs"
 _NO_SEQUENCES = "there are no sequence models here"
 _SERVER_SIDE = "it concerns Triton's own process, which this program does not start"
 
@@ -93,7 +93,7 @@ RULES: tuple[Rule, ...] = (
     Rule("--service-kind", Takes.ONE, Verdict.SETS, "endpoint.service_kind"),
     Rule("--endpoint", Takes.ONE, Verdict.SETS, "endpoint.path"),
     Rule("--url -u", Takes.ONE, Verdict.SETS, "endpoint.urls"),
-    Rule("-i", Takes.ONE, Verdict.MEANS),
+    Rule("-i", Takes.ONE, Verdict.SETS, "endpoint.protocol"),
     Rule("-H", Takes.ONE, Verdict.SETS, "endpoint.headers"),
     Rule("--streaming", Takes.NOTHING, Verdict.SETS, "endpoint.streaming"),
     Rule("-b", Takes.ONE, Verdict.MEANS),
@@ -104,17 +104,17 @@ RULES: tuple[Rule, ...] = (
     Rule("--ssl-https-client-certificate-type", Takes.ONE, Verdict.MEANS),
     Rule("--ssl-https-private-key-file", Takes.ONE, Verdict.SETS, "endpoint.tls_key_file"),
     Rule("--ssl-https-private-key-type", Takes.ONE, Verdict.MEANS),
-    Rule("--ssl-grpc-use-ssl", Takes.NOTHING, Verdict.LATER),
-    Rule("--ssl-grpc-root-certifications-file", Takes.ONE, Verdict.LATER),
-    Rule("--ssl-grpc-private-key-file", Takes.ONE, Verdict.LATER),
-    Rule("--ssl-grpc-certificate-chain-file", Takes.ONE, Verdict.LATER),
+    Rule("--ssl-grpc-use-ssl", Takes.NOTHING, Verdict.SETS, "endpoint.grpc_tls"),
+    Rule("--ssl-grpc-root-certifications-file", Takes.ONE, Verdict.SETS, "endpoint.tls_ca_file"),
+    Rule("--ssl-grpc-private-key-file", Takes.ONE, Verdict.SETS, "endpoint.tls_key_file"),
+    Rule("--ssl-grpc-certificate-chain-file", Takes.ONE, Verdict.SETS, "endpoint.tls_cert_file"),
     Rule("--grpc-compression-algorithm", Takes.ONE, Verdict.LATER),
     Rule("--grpc-method", Takes.ONE, Verdict.LATER),
-    Rule("--request-parameter", Takes.ONE, Verdict.LATER),
-    Rule("--model-version -x", Takes.ONE, Verdict.LATER),
+    Rule("--request-parameter", Takes.ONE, Verdict.SETS, "endpoint.request_parameters"),
+    Rule("--model-version -x", Takes.ONE, Verdict.SETS, "endpoint.model_version"),
     # what is sent
     Rule("--input-data", Takes.ONE, Verdict.LATER),
-    Rule("--shape", Takes.ONE, Verdict.LATER),
+    Rule("--shape", Takes.ONE, Verdict.SETS, "endpoint.tensor_shapes"),
     Rule("--data-directory", Takes.ONE, Verdict.NO_EFFECT, _NO_TENSORS),
     Rule("-z", Takes.NOTHING, Verdict.NO_EFFECT, _NO_TENSORS),
     Rule("--string-data", Takes.ONE, Verdict.NO_EFFECT, _NO_TENSORS),
@@ -193,8 +193,12 @@ def interpret(tokens: Sequence[str], known: Layer) -> PassedThrough:
 
 
 def _set(passed: PassedThrough, key: str, source: str, text: str) -> None:
-    earlier = passed.layer[key].texts if key == "endpoint.headers" and key in passed.layer else ()
+    earlier = passed.layer[key].texts if key in _REPEATABLE and key in passed.layer else ()
     passed.layer[key] = Given((*earlier, text), source)
+
+
+_REPEATABLE = ("endpoint.headers", "endpoint.request_parameters", "endpoint.tensor_shapes")
+"""Each occurrence of their flags adds one."""
 
 
 def _load_range(key: str) -> Callable[[PassedThrough, str, str], None]:
@@ -239,11 +243,6 @@ def _percentile(passed: PassedThrough, source: str, text: str) -> None:
         _set(passed, "load.stability_percentile", source, text)
 
 
-def _protocol(_passed: PassedThrough, source: str, text: str) -> None:
-    if text.lower() != "http":
-        raise UsageError(f"{source}: {text} is not available in this version", hint="http is")
-
-
 def _batch(_passed: PassedThrough, source: str, text: str) -> None:
     if text != "1":
         raise UsageError(
@@ -273,7 +272,6 @@ _MEANINGS: Mapping[str, Callable[[PassedThrough, str, str], None]] = {
     "-t": _load_range(_CONCURRENCY),
     "--request-rate-range": _load_range("load.request_rate"),
     "--percentile": _percentile,
-    "-i": _protocol,
     "-b": _batch,
     "--ssl-https-verify-peer": _verify("endpoint.tls_verify", "01"),
     "--ssl-https-verify-host": _verify("endpoint.tls_verify_host", "012"),

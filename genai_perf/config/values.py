@@ -1,4 +1,4 @@
-"""Values with a grammar of their own: `--extra-inputs` and `--goodput`."""
+"""Values with a grammar of their own: `--extra-inputs`, `--goodput`, and Perf Analyzer's for tensors."""
 
 import json
 import re
@@ -50,6 +50,41 @@ def _plain_value(text: str) -> bool | int | float | str:
     if re.fullmatch(r"\d+\.\d*|\.\d+", text, re.ASCII):
         return float(text)
     return text
+
+
+_PARAMETER_TYPES = ("bool", "int", "string")
+
+
+def parse_request_parameters(texts: Iterable[str]) -> dict[str, bool | int | str]:
+    """Parameters of an inference request, from Perf Analyzer's `name:value:type`; a string without a type."""
+    source = "--request-parameter"
+    parameters: dict[str, bool | int | str] = {}
+    for text in texts:
+        name, colon, rest = text.partition(":")
+        value, _, kind = rest.rpartition(":") if ":" in rest else (rest, "", "string")
+        if not name or not colon or not value or kind not in _PARAMETER_TYPES:
+            raise UsageError(
+                f"{source}: {text!r} is not NAME:VALUE:TYPE", hint=f"types: {', '.join(_PARAMETER_TYPES)}"
+            )
+        if kind == "bool" and value.lower() not in ("true", "false"):
+            raise UsageError(f"{source}: {text!r}: {value!r} is neither true nor false")
+        if kind == "int" and not re.fullmatch(r"[+-]?\d+", value, re.ASCII):
+            raise UsageError(f"{source}: {text!r}: {value!r} is not a whole number")
+        parameters[name] = (
+            value.lower() == "true" if kind == "bool" else int(value) if kind == "int" else value
+        )
+    return parameters
+
+
+def parse_shapes(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """Shapes by tensor, from Perf Analyzer's `name:d1,d2`."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for text in texts:
+        name, _, sizes = text.rpartition(":")
+        if not name or not re.fullmatch(r"\d+(,\d+)*", sizes, re.ASCII):
+            raise UsageError(f"--shape: {text!r} is not NAME:D1,D2", hint="for example --shape max_tokens:1")
+        shapes[name] = tuple(map(int, sizes.split(",")))
+    return shapes
 
 
 def parse_goodput(texts: Iterable[str], source: str) -> dict[str, float]:

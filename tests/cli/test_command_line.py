@@ -201,19 +201,27 @@ def test_a_report_changes_only_what_is_given(runs):
         (["config", "-f", "x"], "genai-perf config is not available in this version"),
         (["profile"], "The -m/--model option is required and cannot be empty."),
         (["--streaming"], "The -m/--model option is required and cannot be empty."),
-        (["-m", "gpt2"], "The --endpoint-type option is required."),
         (
             ["-m", "gpt2", "--service-kind", "openai"],
             "The --endpoint-type option is required when using the 'openai' service-kind.",
         ),
         (
-            ["-m", "gpt2", "--service-kind", "triton"],
-            "--service-kind: triton is not available in this version",
+            ["-m", "gpt2", "--service-kind", "triton", "--endpoint-type", "chat"],
+            "Invalid endpoint-type 'chat' for service-kind 'triton'.",
         ),
-        (["-m", "gpt2", "--service-kind", "x"], "--service-kind: 'x' is not one of openai"),
+        (["-m", "gpt2", "--service-kind", "x"], "--service-kind: 'x' is not one of openai, triton"),
         (
-            ["-m", "gpt2", "--endpoint-type", "kserve"],
-            "--endpoint-type: kserve is not available in this version",
+            [*CHAT, "--backend", "vllm"],
+            "The backend should only be used with the following combination: 'service_kind: triton' & "
+            "'type: kserve'",
+        ),
+        (
+            ["-m", "gpt2", "--url", "embedded"],
+            "--url: the embedded server does not speak kserve",
+        ),
+        (
+            ["-m", "gpt2", "--endpoint-type", "kserve", "--transport", "httpx"],
+            "--transport httpx cannot speak gRPC",
         ),
         (["-m", "gpt2", "--endpoint-type", "caht"], "--endpoint-type: no endpoint type named 'caht'"),
         (["-m", "", "--endpoint-type", "chat"], "--model: an empty value"),

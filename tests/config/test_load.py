@@ -1,5 +1,6 @@
 import pytest
 
+from genai_perf.config import passthrough
 from genai_perf.config.load import load
 from genai_perf.config.options import OPTIONS, Given, parse
 from genai_perf.exceptions import UsageError
@@ -122,5 +123,6 @@ def test_every_option_has_a_type_that_text_can_become(option):
     samples = {"input.extra": "a:1", "metrics.goodput": "a:1"}
     kinds = {bool: "true", int: "7", float: "0.5"}
     text = samples.get(option.key) or (option.choices or (kinds.get(option.type, "x"),))[0]
+    passed_through = {rule.detail for rule in passthrough.RULES} | {"endpoint.tls_verify_host"}
     assert parse(option, Given((text,), option.long)) is not None
-    assert option.flags or option.key == "endpoint.tls_verify_host"
+    assert option.flags or option.key in passed_through

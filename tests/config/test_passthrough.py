@@ -134,7 +134,7 @@ def test_a_range_is_one_run_a_level(line, name, expected):
     [
         ("--sync", "--sync has no effect: requests are always sent asynchronously"),
         ("--max-threads 4", "--max-threads has no effect: one event loop sends everything"),
-        ("-z", "-z has no effect: no tensors are made for this endpoint"),
+        ("-z", "-z has no effect: tensors are made of the prompts and --extra-inputs"),
         ("--collect-metrics", "--collect-metrics has no effect: Triton's metrics are not collected"),
         ("--max-trials 5", "--max-trials has no effect without --measurement-interval"),
         (
@@ -161,9 +161,13 @@ def test_a_flag_without_effect_is_told(line, warning):
         ("-f report.csv", "-f is not available in this version"),
         ("--input-data inputs.json", "--input-data is not available in this version"),
         ("--enable-mpi", "--enable-mpi is not possible: there is no MPI here"),
-        ("-i grpc", "-i: grpc is not available in this version"),
+        ("-i grpc", "-i: chat is spoken over http, not grpc"),
+        ("-i HTTP/2", "-i: 'HTTP/2' is not one of http, grpc"),
+        ("-x 2", "--model-version needs --endpoint-type kserve"),
+        ("--shape max_tokens:1", "--shape needs --endpoint-type kserve"),
+        ("--ssl-grpc-use-ssl", "--ssl-grpc-use-ssl needs an endpoint type that speaks gRPC"),
         ("-b 4", "-b: 4: Perf Analyzer's batch must be 1 for OpenAI-style servers"),
-        ("--service-kind triton", "--service-kind: triton is not available in this version"),
+        ("--service-kind triton", "Invalid endpoint-type 'chat' for service-kind 'triton'."),
         ("--concurrency-range 0", "--concurrency-range: '0': start and step must be more than 0"),
         ("--concurrency-range 4:2", "--concurrency-range: '4:2' ends before it starts"),
         ("--concurrency-range 1:8:0", "--concurrency-range: '1:8:0': start and step must be more than 0"),
@@ -207,3 +211,35 @@ def test_every_flag_has_one_row_and_what_is_refused_or_idle_gives_its_reason():
     spellings = [spelling for rule in RULES for spelling in rule.flags.split()]
     assert len(spellings) == len(set(spellings))
     assert all(rule.detail for rule in RULES if rule.verdict in (Verdict.REFUSED, Verdict.SETS))
+
+
+TRITON = BASE | {"endpoint.type": Given(("kserve",), "--endpoint-type")}
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("-i grpc", {"protocol": "grpc"}),
+        ("-x 3", {"model_version": "3"}),
+        ("--request-parameter a:1:int --request-parameter b:x", {"request_parameters": ("a:1:int", "b:x")}),
+        ("--shape max_tokens:1 --shape text_input:1", {"tensor_shapes": ("max_tokens:1", "text_input:1")}),
+        ("--ssl-grpc-use-ssl", {"grpc_tls": True}),
+    ],
+)
+def test_a_flag_for_triton_sets_an_option(line, expected):
+    endpoint = passed(line, TRITON).endpoint
+    assert expected == {name: getattr(endpoint, name) for name in expected}
+
+
+def test_the_flags_of_grpc_tls_name_the_same_files_as_our_own(tmp_path):
+    ca, certificate, key = (tmp_path / name for name in ("ca.pem", "cert.pem", "key.pem"))
+    for file in (ca, certificate, key):
+        file.touch()
+    config = passed(
+        f"--ssl-grpc-use-ssl --ssl-grpc-root-certifications-file {ca} "
+        f"--ssl-grpc-certificate-chain-file {certificate} --ssl-grpc-private-key-file {key}",
+        TRITON,
+    )
+    endpoint = config.endpoint
+    assert (ca, certificate, key) == (endpoint.tls_ca_file, endpoint.tls_cert_file, endpoint.tls_key_file)
+    assert ("https://localhost:8001",) == config.urls

@@ -1,6 +1,11 @@
 import pytest
 
-from genai_perf.config.values import parse_extra_inputs, parse_goodput
+from genai_perf.config.values import (
+    parse_extra_inputs,
+    parse_goodput,
+    parse_request_parameters,
+    parse_shapes,
+)
 from genai_perf.exceptions import UsageError
 
 
@@ -61,3 +66,25 @@ def test_malformed_goodput_is_refused(texts, message):
     with pytest.raises(UsageError) as raised:
         parse_goodput(texts, "--goodput")
     assert raised.value.message.startswith(message)
+
+
+def test_request_parameters_have_a_type():
+    texts = ["flag:true:bool", "n:-3:int", "word:a:b:string", "plain:text"]
+    expected = {"flag": True, "n": -3, "word": "a:b", "plain": "text"}
+    assert expected == parse_request_parameters(texts)
+
+
+@pytest.mark.parametrize("text", ["", "n", "n:", ":1:int", "n:x:int", "n:1:bool", "n:1:float"])
+def test_a_request_parameter_without_sense_is_refused(text):
+    with pytest.raises(UsageError, match=r"^--request-parameter: "):
+        parse_request_parameters([text])
+
+
+def test_shapes_are_whole_numbers_by_tensor():
+    assert {"a": (1,), "b:c": (2, 3)} == parse_shapes(["a:1", "b:c:2,3"])
+
+
+@pytest.mark.parametrize("text", ["", "a", "a:", ":1", "a:-1", "a:1x1"])
+def test_a_shape_without_sense_is_refused(text):
+    with pytest.raises(UsageError, match=r"^--shape: "):
+        parse_shapes([text])
