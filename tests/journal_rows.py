@@ -44,6 +44,7 @@ SCHEMA = pa.schema(
         "usage_reasoning_tokens": pa.int64(),
         "usage_cached_tokens": pa.int64(),
         "input_tokens": pa.int64(),
+        "images": pa.int32(),
         "request_bytes": pa.int64(),
         "response_bytes": pa.int64(),
         "error_kind": pa.string(),

@@ -66,6 +66,7 @@ _COLUMNS = {
     "tool_text": pa.string(),
     "finish_reason": pa.string(),
     "input_tokens": pa.int64(),
+    "images": pa.int32(),
     "request_bytes": pa.int64(),
     "response_bytes": pa.int64(),
     # the last two fields, spread
@@ -80,8 +81,8 @@ _NO_USAGE = Usage()
 
 SCHEMA = pa.schema(list(_COLUMNS.items()))
 
-_LATER = {"tool_ns", "tool_chars", "tool_text"}
-"""Columns that journals of earlier versions do not have; they are read as empty."""
+_LATER = {"tool_ns", "tool_chars", "tool_text", "images"}
+"""Columns that journals of earlier versions do not have; they are read as empty, or unknown."""
 
 _SPREAD = 6
 """Columns that the last two fields are spread over."""
@@ -244,10 +245,10 @@ def _with_later_columns(table: pa.Table) -> pa.Table:
 
 
 def _emptiness(type_: pa.DataType, rows: int) -> pa.Array:
-    """As many empty lists, or empty strings."""
+    """As many empty lists, empty strings, or unknown numbers."""
     if pa.types.is_list(type_):
         return _list_array(type_, array("q"), array("i", (0,)) * (rows + 1))
-    return _constant(type_, "", rows)
+    return _constant(type_, "" if type_ == pa.string() else None, rows)
 
 
 def _array(type_: pa.DataType, cells: Sequence[Any]) -> pa.Array:

@@ -47,6 +47,7 @@ def make(slot: Slot, due_ns: int | None, exchange: Exchange, answer: Answer) -> 
         finish_reason=answer.finish_reason,
         usage=answer.usage,
         input_tokens=request.input_tokens,
+        images=request.images,
         request_bytes=len(request.body),
         response_bytes=sum(map(len, exchange.data)),
         error=answer.error,

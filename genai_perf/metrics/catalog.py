@@ -29,6 +29,8 @@ class Unit(Enum):
     TOKENS_PER_S = ("tokens/sec", 1, "tokens/sec")
     TOKENS_PER_S_PER_USER = ("tokens/sec/user", 1, "tokens/sec/user")
     REQUESTS_PER_S = ("requests/sec", 1, "per sec")
+    IMAGES_PER_S = ("pages/sec", 1, "images/sec")
+    MS_PER_IMAGE = ("ms", NS_PER_MS, "ms/image")
     COUNT = ("count", 1, "count")
     PERCENT = ("%", 0.01, "%")
     """Of what is kept as a share of 1."""
@@ -72,6 +74,8 @@ class Needs(StrEnum):
     """Hidden from console and CSV unless answers were streamed; the JSON keeps it, as GenAI-Perf's does."""
     TOKENS = "tokens"
     """Absent where the API produces no tokens."""
+    IMAGES = "images"
+    """Absent unless requests are nothing but images."""
     PLAN = "plan"
     """Absent in a closed loop, where nothing is due."""
 
@@ -242,6 +246,23 @@ def error_rate(c: Columns) -> float | None:
     return c.failed / requests if requests else None
 
 
+def image_throughput(c: Columns) -> Values | None:
+    """Images of a request over its latency (1/s)."""
+    import numpy as np
+
+    if c.images is None:
+        return None
+    latency_ns = request_latency(c).value
+    return Values(c.images * NS_PER_S / np.where(latency_ns > 0, latency_ns, np.nan))
+
+
+def image_latency(c: Columns) -> Values | None:
+    """A request's latency over its images (ns)."""
+    if c.images is None:
+        return None
+    return Values(request_latency(c).value / c.images, below=(c.last_slack_ns + c.send_ns) / c.images)
+
+
 def _column(name: str) -> Callable[[Columns], Values | None]:
     """A column that is a metric as it stands."""
 
@@ -256,7 +277,7 @@ def _column(name: str) -> Callable[[Columns], Values | None]:
 _MS, _TOKENS, _PER_USER, _COUNT = Unit.MS, Unit.TOKENS, Unit.TOKENS_PER_S_PER_USER, Unit.COUNT
 _TABLE, _ADDED, _VERBOSE, _JSON = Shown.TABLE, Shown.ADDED, Shown.VERBOSE, Shown.JSON
 _ALL: frozenset[Needs] = frozenset()
-_TOK, _PLAN = frozenset({Needs.TOKENS}), frozenset({Needs.PLAN})
+_TOK, _PLAN, _IMAGES = frozenset({Needs.TOKENS}), frozenset({Needs.PLAN}), frozenset({Needs.IMAGES})
 _STREAM = _TOK | {Needs.STREAMING}
 
 _ROWS = (
@@ -267,6 +288,10 @@ _ROWS = (
            "From the first event with visible text to the second.", slo=True),
     Metric("request_latency", _MS, "lower", "request", _TABLE, _ALL, request_latency,
            "From sending the request to its last visible text, or the end of an answer without.", slo=True),
+    Metric("image_throughput", Unit.IMAGES_PER_S, "higher", "request", _TABLE, _IMAGES, image_throughput,
+           "Images in a request / its latency; where requests are nothing but images.", slo=True),
+    Metric("image_latency", Unit.MS_PER_IMAGE, "lower", "request", _TABLE, _IMAGES, image_latency,
+           "Request latency / images in the request, likewise.", slo=True),
     Metric("inter_token_latency", _MS, "lower", "request", _TABLE, _STREAM, inter_token_latency,
            "(request latency - time to first token) / (output tokens - 1): a request's mean gap.", slo=True),
     Metric("output_token_throughput_per_user", _PER_USER, "higher", "request", _TABLE, _STREAM,

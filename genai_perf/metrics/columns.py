@@ -80,6 +80,8 @@ class Columns:
     empty_with_reasoning: int
     uncounted_by_server: int
     """Requests whose visible tokens the server did not state."""
+    images: Floats | None = None
+    """How many went with each request, where requests are nothing but images."""
     slos: Mapping[str, float] = field(default_factory=dict)
     """What a good request is, in the units of the reports."""
 

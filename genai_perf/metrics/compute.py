@@ -82,6 +82,6 @@ def _figure(metric: Metric, columns: Columns) -> Stats | float | None:
     values = metric.measure(columns)
     if not isinstance(values, Values):
         return None
-    if metric.unit is not Unit.MS:
+    if metric.unit not in (Unit.MS, Unit.MS_PER_IMAGE):
         values = Values(values.value)
     return describe(values)

@@ -8,7 +8,12 @@ from genai_perf.metrics.catalog import CATALOG, Needs
 
 
 def check_goodput(
-    slos: Mapping[str, float], *, streaming: bool, produces_tokens: bool, open_loop: bool
+    slos: Mapping[str, float],
+    *,
+    streaming: bool,
+    produces_tokens: bool,
+    open_loop: bool,
+    per_image: bool = False,
 ) -> None:
     """UsageError unless every SLO names a metric that this run will have, with a bound that can be met."""
     known = [tag for tag, metric in CATALOG.items() if metric.slo]
@@ -26,6 +31,11 @@ def check_goodput(
             raise UsageError(
                 f"--goodput: {tag} has no meaning for an endpoint that answers without tokens",
                 hint="request_latency has one for every endpoint",
+            )
+        if Needs.IMAGES in needs and not per_image:
+            raise UsageError(
+                f"--goodput: {tag} has no meaning where requests are more than images",
+                hint="it is for --endpoint-type image_retrieval",
             )
         if Needs.STREAMING in needs and not streaming:
             raise UsageError(f"--goodput: {tag} cannot be measured without streaming", hint="add --streaming")

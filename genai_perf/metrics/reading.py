@@ -38,11 +38,13 @@ def read_columns(
     input_tokens: Sequence[int] | None,
     use_server_token_count: bool,
     slos: Mapping[str, float],
+    per_image: bool = False,
 ) -> Columns:
     """Reads the journal's table.
 
     `count` gives the output tokens of the texts, None where the API answers without text. `input_tokens`
-    counts the prompts anew, by row of `inputs.json`; None takes them as recorded.
+    counts the prompts anew, by row of `inputs.json`; None takes them as recorded. `per_image` says that
+    requests are nothing but images, so that it means something to divide a latency by their number.
     """
     import numpy as np
 
@@ -68,6 +70,7 @@ def read_columns(
     visible = optional("server_visible_tokens")
     plain: dict[str, Any] = {name: whole(name) for name in _PLAIN}
     sparse: dict[str, Any] = {name: optional(name) for name in _SPARSE}
+    images = optional("images")
     kernel_stamps = sum(batch["kernel_stamps"] for batch in batches)
     longest_wait_ns = pools.longest_wait_ns() if kernel_stamps == sum(sizes) else None
     if longest_wait_ns is not None:
@@ -94,6 +97,7 @@ def read_columns(
         empty=sum(batch["empty"] for batch in batches),
         empty_with_reasoning=sum(batch["empty_with_reasoning"] for batch in batches),
         uncounted_by_server=sum(sizes) if visible is None else int(np.isnan(visible).sum()),
+        images=images if per_image else None,
         slos=slos,
     )
 
@@ -129,6 +133,7 @@ _NEEDED = [
     "tool_text",
     "input_index",
     "input_tokens",
+    "images",
     "start_ns",
     "sent_ns",
     "due_ns",
@@ -262,6 +267,7 @@ def _read_batch(
         ]
     server_tokens = nullable("usage_output_tokens")
     reasoning_tokens = nullable("usage_reasoning_tokens")
+    images = nullable("images")
     text_tokens = _count_tokens(batch.column("text"), rows, count)
     tool_tokens = _count_tokens(batch.column("tool_text"), rows, count) if called.any() else None
     return {
@@ -283,6 +289,7 @@ def _read_batch(
         "counted_input_tokens": recorded_tokens,
         "counted_output_tokens": _where(called & ~spoke, tool_tokens, text_tokens),
         "server_input_tokens": nullable("usage_input_tokens"),
+        "images": None if images is None else _with_any(np.where(images > 0, images, np.nan)),
         "server_output_tokens": server_tokens,
         "server_visible_tokens": _visible(server_tokens, reasoning_tokens, thought[rows], called & spoke),
         "reasoning_tokens": reasoning_tokens,

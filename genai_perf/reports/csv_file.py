@@ -8,7 +8,7 @@ import csv
 import io
 from pathlib import Path
 
-from genai_perf.metrics.catalog import CATALOG, Metric, Shown, available
+from genai_perf.metrics.catalog import CATALOG, Metric, Needs, Shown, available
 from genai_perf.reports import Result
 from genai_perf.reports.files import whole_file
 from genai_perf.types import Stats
@@ -44,6 +44,8 @@ def render(result: Result) -> str:
 def shown(metric: Metric, result: Result) -> bool:
     """Whether a metric is one of GenAI-Perf's rows for a run like this."""
     if metric.tag == "request_goodput" and not result.option("metrics", "goodput"):
+        return False
+    if Needs.IMAGES in metric.needs and metric.tag not in result.summary.metrics:
         return False
     return metric.shown is Shown.TABLE and available(
         metric, streaming=result.info.streaming, produces_tokens=result.produces_tokens

@@ -32,6 +32,8 @@ COMPATIBLE = (
     "output_token_throughput_per_user",
     "output_sequence_length",
     "input_sequence_length",
+    "image_throughput",
+    "image_latency",
 )
 """GenAI-Perf's metrics, in the order of its file."""
 

@@ -86,6 +86,7 @@ RECORDS = st.builds(
     tool_text=TEXT,
     finish_reason=st.none() | TEXT,
     input_tokens=st.none() | INT64,
+    images=st.integers(0, INT32_MAX),
     request_bytes=INT64,
     response_bytes=INT64,
     usage=st.none() | st.builds(Usage, *[st.none() | INT64] * 4),
@@ -135,6 +136,17 @@ def test_there_is_a_column_for_every_field_of_a_record_in_its_order():
     *fields, usage, error = RequestRecord.__struct_fields__
     spread = [*(f"{usage}_{name}" for name in Usage.__slots__), f"{error}_kind", f"{error}_message"]
     assert [*fields, *spread] == SCHEMA.names
+
+
+def test_a_journal_from_before_images_were_counted_does_not_know_how_many(tmp_path):
+    path = tmp_path / "j"
+    write(path, [record(0, images=2), record(1)])
+    with pa.OSFile(str(path)) as file:
+        reader = pa.ipc.open_stream(file)
+        old = pa.schema([field for field in SCHEMA if field.name != "images"], reader.schema.metadata)
+        batches = [batch.select(old.names).replace_schema_metadata(old.metadata) for batch in reader]
+    path.write_bytes(stream(old, batches))
+    assert [None, None] == read(path)[1]["images"].to_pylist()
 
 
 def test_a_journal_without_records_is_one(tmp_path):

@@ -8,6 +8,8 @@ def test_the_rows_users_know_are_first_and_in_their_order() -> None:
         "Time To First Token (ms)",
         "Time To Second Token (ms)",
         "Request Latency (ms)",
+        "Image Throughput (images/sec)",
+        "Image Latency (ms/image)",
         "Inter Token Latency (ms)",
         "Output Token Throughput Per User (tokens/sec/user)",
         "Output Sequence Length (tokens)",

@@ -29,7 +29,7 @@ good = RequestRecord(
     dns_ns=None, connect_ns=5, tls_ns=None, headers_ns=1, first_byte_ns=2,
     status=200, stamp=Stamp.KERNEL, content_ns=[5_000_000, 6_000_000], content_chars=[2, 2],
     content_lag_ns=[100, 100], content_slack_ns=[0, 50], reasoning_ns=[], reasoning_chars=[], tool_ns=[], tool_chars=[],
-    text="abcd", reasoning_text="", tool_text="", finish_reason="stop", input_tokens=None,
+    text="abcd", reasoning_text="", tool_text="", finish_reason="stop", input_tokens=None, images=0,
     request_bytes=1, response_bytes=1, usage=Usage(output_tokens=4), error=None,
 )
 bad = msgspec.structs.replace(
