@@ -18,7 +18,7 @@ from typing import Any
 
 from genai_perf.analyze import identity
 from genai_perf.analyze.gap_config import gap_configs
-from genai_perf.analyze.records import Record, any_record_type, known_tag
+from genai_perf.analyze.records import GPURecord, Record, any_record_type, known_tag
 from genai_perf.analyze.scoring import Records
 from genai_perf.config.schema import Config
 from genai_perf.metrics.catalog import CATALOG
@@ -118,7 +118,7 @@ class Scenario:
             error=None,
             perf={self.model: dict(_records(summary))},
             gpus={
-                gpu: {tag: any_record_type(tag)(value) for tag, value in values.items()}
+                gpu: {tag: _gpu_record(tag, value, gpu) for tag, value in values.items()}
                 for gpu, values in (gpus or {}).items()
             },
             evidence=_evidence(summary),
@@ -212,6 +212,11 @@ class Scenario:
 def tag_of(figure: Figure | str) -> str:
     """The tag, of a typed name or as it is; UsageError when no record has it."""
     return figure.tag if isinstance(figure, Figure) else known_tag(figure)
+
+
+def _gpu_record(tag: str, value: float, gpu: str) -> Record:
+    kind = any_record_type(tag)
+    return kind(value, gpu) if issubclass(kind, GPURecord) else kind(value)
 
 
 def _records(summary: Summary) -> Iterator[tuple[str, Record]]:

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from genai_perf import __version__
+from genai_perf.analyze.records import record_type
 from genai_perf.analyze.results import Results
 from genai_perf.analyze.scenario import Outcome, Scenario
 from genai_perf.exceptions import ArtifactError
+from genai_perf.metrics.gpu import cell as gpu_cell
 from genai_perf.metrics.knee import knee_of
 from genai_perf.metrics.names import (
     ITL,
@@ -118,9 +120,14 @@ def render_csv(results: Results) -> str:
     for gpu in gpus:
         for scenario in results:
             if gpu in scenario.gpus:
-                cells = [f"{scenario.gpu_metric(tag).get(gpu, 0.0):.2f}" for tag in _GPU_COLUMNS.values()]
+                cells = [_gpu_cell(scenario, gpu, tag) for tag in _GPU_COLUMNS.values()]
                 writer.writerow([scenario.name, gpu, *cells])
     return text.getvalue()
+
+
+def _gpu_cell(scenario: Scenario, gpu: str, tag: str) -> str:
+    shown = scenario.gpu_metric(tag).get(gpu, 0.0)
+    return gpu_cell(record_type(tag).unit, shown).replace(",", "")
 
 
 def _cell(scenario: Scenario, tag: str) -> str:

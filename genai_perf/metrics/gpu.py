@@ -198,6 +198,15 @@ SERIES: Mapping[str, tuple[GPUMetric, float]] = {
 """What the value of a series is, times what it is in DCGM's unit: by DCGM's name, Triton's, or the tag."""
 
 
+def cell(unit: Unit, shown: float) -> str:
+    """An amount in its unit as GenAI-Perf has it, with two decimals; a part of a megajoule with six.
+
+    A run uses kilojoules, which two would show as nothing.
+    """
+    decimals = 6 if unit is Unit.MEGAJOULES and 0 < abs(shown) < 1 else 2
+    return f"{shown:,.{decimals}f}"
+
+
 def gpu_table_markdown() -> str:
     """The table for the documentation."""
     lines = [

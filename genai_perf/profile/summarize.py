@@ -13,7 +13,9 @@ from genai_perf.types import RunEnd, RunInfo
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from genai_perf.metrics.columns import Columns
     from genai_perf.reports import Result
+    from genai_perf.telemetry.gpu import GPUs
     from genai_perf.workload.tokenizer import Tokenizer
 
 
@@ -62,6 +64,9 @@ def summarize(
         slos=settings.goodput,
     )
     summary = of_columns(columns, info, end, settings=settings, produces_tokens=endpoint.produces_tokens)
+    gpus = _gpus(directory, columns)
+    if gpus is not None:
+        summary = replace(summary, notes=(*summary.notes, *gpus.notes))
     return Result(
         info=replace(info, config={**config, "metrics": asdict(settings)}),
         end=end,
@@ -76,7 +81,18 @@ def summarize(
         title=endpoint.title,
         produces_tokens=endpoint.produces_tokens,
         columns=columns,
+        gpus=gpus,
     )
+
+
+def _gpus(directory: Path, columns: "Columns") -> "GPUs | None":
+    """What the GPUs did in the time that every throughput is by; None where nobody sampled them."""
+    from genai_perf.telemetry import gpu, store
+
+    sampled = store.read(directory)
+    if sampled is None or not len(columns):
+        return None
+    return gpu.read(sampled, int(columns.start_ns.min()), int(columns.last_ns.max()))
 
 
 def load_tokenizer(settings: TokenizerConfig, model_name: str) -> "Tokenizer":

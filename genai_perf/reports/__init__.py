@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from genai_perf.metrics.columns import Columns
+    from genai_perf.telemetry.gpu import GPUs
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Result:
     produces_tokens: bool = True
     columns: Columns | None = None
     """What the summary was made of; only `plots` reads it, and counts no tokens without."""
+    gpus: GPUs | None = None
+    """What the GPUs did meanwhile, where they were sampled."""
 
     def option(self, section: str, name: str, default: Any = None) -> Any:
         """A value of the run's configuration; the default where it is unset or was unknown then."""

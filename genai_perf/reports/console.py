@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from genai_perf.clock import NS_PER_S
 from genai_perf.metrics.catalog import CATALOG, Metric, Shown, Unit, available
 from genai_perf.metrics.exactness import sentence
-from genai_perf.reports import Result
+from genai_perf.reports import Result, gpus
 from genai_perf.reports.csv_file import cell, shown
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def write(
     if width is None and not console.is_terminal:
         console.width = PIPED_WIDTH
     console.print(_table(result, console, verbose))
+    if verbose and result.gpus is not None:
+        console.print(gpus.table(result.gpus, COLUMNS))
     for line in _lines(result, directory):
         # A terminal wraps between words; in a file, a line stays one line.
         console.print(_printable(line, console), soft_wrap=not console.is_terminal)
@@ -125,6 +127,8 @@ def _lines(result: Result, directory: Path) -> list[str]:
     lines += [f"  {count:,} x {kind}: {_short(message)}" for kind, (count, message) in summary.errors.items()]
     if result.produces_tokens:
         lines.append(f"Tokens: counted by {_counter(result)}")
+    if result.gpus is not None:
+        lines.append(gpus.line(result.gpus, summary))
     if exact := sentence(summary):
         lines.append(f"How exact: {exact}")
     lines += [f"Note: {note}" for note in summary.notes]

@@ -9,7 +9,7 @@ import io
 from pathlib import Path
 
 from genai_perf.metrics.catalog import CATALOG, Metric, Needs, Shown, available
-from genai_perf.reports import Result
+from genai_perf.reports import Result, gpus
 from genai_perf.reports.files import whole_file
 from genai_perf.types import Stats
 
@@ -38,6 +38,8 @@ def render(result: Result) -> str:
     for metric in metrics:
         if metric.per == "run":
             writer.writerow([metric.heading, cell(result, metric, "avg")])
+    if result.gpus is not None:
+        writer.writerows(gpus.csv_rows(result.gpus, COLUMNS))
     return text.getvalue()
 
 

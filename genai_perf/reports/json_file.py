@@ -1,9 +1,9 @@
 """`<stem>_genai_perf.json`: GenAI-Perf's keys in its order, then ours.
 
-GenAI-Perf's are the metrics and `input_config`. After them: our metrics, in the same form; `uncertainty`,
-how far the truth may lie from each statistic, in the metric's unit; `exactness`, on what evidence; and
-`errors`, `streaming`, `tokenizer`, `run`, `notes`, `versions`. Within a metric, `p99.9` and `count` stand
-after GenAI-Perf's statistics.
+GenAI-Perf's are the metrics, `telemetry_stats` and `input_config`. After them: our metrics, in the same form;
+`uncertainty`, how far the truth may lie from each statistic, in the metric's unit; `exactness`, on what
+evidence; and `errors`, `streaming`, `tokenizer`, `run`, `notes`, `versions`, `gpus`. Within a metric, `p99.9`
+and `count` stand after GenAI-Perf's statistics.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 
 from genai_perf.clock import NS_PER_S
 from genai_perf.metrics.catalog import CATALOG
-from genai_perf.reports import Result
+from genai_perf.reports import Result, gpus
 from genai_perf.reports.csv_file import statistics
 from genai_perf.reports.files import whole_file
 from genai_perf.reports.input_config import input_config
@@ -52,6 +52,7 @@ def document(result: Result) -> dict[str, Any]:
     ours = [tag for tag in CATALOG if tag in measured and tag not in COMPATIBLE]
     return {
         **{tag: _metric(tag, measured[tag]) for tag in COMPATIBLE if tag in measured},
+        **({"telemetry_stats": gpus.telemetry_stats(result.gpus)} if result.gpus is not None else {}),
         "input_config": input_config(result),
         **{tag: _metric(tag, measured[tag]) for tag in ours},
         "uncertainty": {
@@ -69,6 +70,7 @@ def document(result: Result) -> dict[str, Any]:
         "run": _run(result),
         "notes": list(result.summary.notes),
         "versions": dict(result.info.versions),
+        **({"gpus": gpus.details(result.gpus, result.summary)} if result.gpus is not None else {}),
     }
 
 
