@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from genai_perf.config import legacy, passthrough
-from genai_perf.config.options import ANALYZE_OPTIONS, OPTIONS, Option
+from genai_perf.config.options import ANALYZE_OPTIONS, CHECKPOINT_OPTIONS, OPTIONS, Option
 from genai_perf.config.passthrough import Verdict
 from genai_perf.metrics.catalog import metrics_table_markdown
 
@@ -24,6 +24,7 @@ SECTIONS = {
     "metrics": "Metrics",
     "telemetry": "Telemetry",
     "output": "Output",
+    "checkpoint": "Checkpoint",
     "analyze": "`analyze` alone",
 }
 
@@ -32,7 +33,7 @@ def options() -> str:
     """A table of the options that have flags, for each section."""
     parts = []
     for section, title in SECTIONS.items():
-        known = {**OPTIONS, **ANALYZE_OPTIONS}.values()
+        known = {**OPTIONS, **CHECKPOINT_OPTIONS, **ANALYZE_OPTIONS}.values()
         rows = [option for option in known if option.section == section and option.flags]
         parts.append(f"| {title} | default | |\n|---|---|---|\n" + "\n".join(map(_option, rows)) + "\n")
     return "\n".join(parts)

@@ -34,7 +34,12 @@ _IMMATERIAL = {
 }
 _IMMATERIAL_SECTIONS = ("output.", "telemetry.")
 
-_FILES = ("input.file", "load.request_intervals")
+_FILES = (
+    "input.file",
+    "load.request_intervals",
+    "load.request_rate_schedule",
+    "load.concurrency_schedule",
+)
 
 
 def settings(config: Config) -> dict[str, Any]:

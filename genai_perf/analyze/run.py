@@ -7,13 +7,13 @@ that cannot be reached by the first one ends the sweep, since the others would f
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from genai_perf.analyze import estimate, summary
+from genai_perf.analyze import estimate, remembered, summary
 from genai_perf.analyze.checkpoint import Checkpoint
+from genai_perf.analyze.remembered import say
 from genai_perf.analyze.results import Results
 from genai_perf.analyze.scenario import Scenario
 from genai_perf.analyze.sweep import Step, Sweep
@@ -31,11 +31,8 @@ def run(sweep: Sweep, *, command: str) -> int:
 
     0: all measured; 1: a scenario failed; 130: interrupted, and summed up until then. Raises GenAIPerfError.
     """
-    settings, output = sweep.settings, sweep.steps[0].config.output
-    remembered = settings.enable_checkpointing
-    checkpoint = Checkpoint.open(settings.checkpoint_dir) if remembered else Checkpoint((), (), ())
-    if checkpoint.read_from:
-        logger.info("Checkpoint loaded from %s", " and ".join(map(str, checkpoint.read_from)))
+    output = sweep.steps[0].config.output
+    checkpoint = remembered.opened(sweep.memory)
     plan = [_Planned.of(step) for step in sweep.steps]
     state = _State(checkpoint, to_come=[each for each in plan if checkpoint.found(each.scenario) is None])
     with Session(command) as session:
@@ -46,8 +43,8 @@ def run(sweep: Sweep, *, command: str) -> int:
                     break
         except KeyboardInterrupt:  # while nothing was in flight
             state.exit_code = Interrupted.exit_code
-        if state.exit_code == Interrupted.exit_code and remembered:
-            _say(
+        if state.exit_code == Interrupted.exit_code and checkpoint.places:
+            say(
                 f"interrupted; the same command measures what is left (checkpoint: {checkpoint.where})",
                 output,
             )
@@ -89,33 +86,19 @@ class _State:
 
     def take(self, planned: _Planned, place: str, session: Session) -> None:
         """Find the scenario, or measure and keep it."""
-        stored = self.checkpoint.found(planned.scenario)
-        if stored is not None:
-            # the same run may have been made by a sweep of something else
-            stored = replace(stored, parameters=planned.scenario.parameters)
-            print(f"{stored.label} found in checkpoint - skipping profiling...")  # noqa: T201
+        if stored := remembered.found(self.checkpoint, planned.scenario):
             self.done.append(stored)
             return
-        self._announce(planned, place)
-        scenario, exit_code = self._measure(planned, session)
-        self.done.append(self.checkpoint.add(scenario))
-        self.exit_code = max(self.exit_code, exit_code)
-        self.to_come.remove(planned)
-
-    def _announce(self, planned: _Planned, place: str) -> None:
         output = planned.step.config.output
-        if changed := self.checkpoint.changed(planned.scenario):
-            stored, differences = changed
-            why = "; ".join(differences) or "another program or version measured it"
-            _say(f"{stored.label} in the checkpoint is not comparable ({why}): measuring anew", output)
-        if self.checkpoint.unfinished(planned.scenario) is not None:
-            _say("this scenario failed or was interrupted before: measuring it again", output)
+        remembered.announce(self.checkpoint, planned.scenario, output)
         what = ", ".join(f"{name} {value}" for name, value in planned.step.parameters.items())
         bounds = estimate.left_s((each.step.config for each in self.to_come), self.past, self.past_s)
-        _say(" | ".join([place, what, *([estimate.shown(bounds)] if bounds else [])]), output)
+        say(" | ".join([place, what, *([estimate.shown(bounds)] if bounds else [])]), output)
+        self._measure(planned, session)
+        self.to_come.remove(planned)
 
-    def _measure(self, planned: _Planned, session: Session) -> tuple[Scenario, int]:
-        """One run with all its reports: the scenario, and the exit code that `profile` would have."""
+    def _measure(self, planned: _Planned, session: Session) -> None:
+        """One run with all its reports; the exit code is the one that `profile` would have."""
         config = session.located(planned.step.config)
         directory, scenario = planned.directory, planned.scenario
         try:
@@ -123,31 +106,32 @@ class _State:
         except ServerError as error:
             if not self.has_reached:
                 raise
-            return _failed(scenario, error, config.output)
+            _tell(error, config.output)
+            self._keep(scenario.failed(error.message), error.exit_code)
+            return
         self.has_reached = True
         if result.end is not None:
             self.past, self.past_s = config, result.end.recorded_ns / NS_PER_S
-        figures = result.summary
-        write_reports(result, directory, config.output)
-        try:
-            exit_code = verdict(result, directory, config)
-        except Interrupted as error:
-            return scenario.measured(figures, is_interrupted=True), error.exit_code
-        except ServerError as error:
-            failed, exit_code = _failed(scenario, error, config.output)
-            return scenario.failed(str(failed.error), figures), exit_code
-        if exit_code == Interrupted.exit_code:
-            return scenario.measured(figures, is_interrupted=True), exit_code
-        if exit_code:
-            return scenario.failed("ended by its error rate", figures), exit_code
-        return scenario.measured(figures), 0
+        with remembered.kept_first():
+            write_reports(result, directory, config.output)
+            try:
+                exit_code = verdict(result, directory, config)
+            except (Interrupted, ServerError) as error:
+                if isinstance(error, ServerError):
+                    _tell(error, config.output)
+                self._keep(remembered.concluded(scenario, result, error=error), error.exit_code)
+            else:
+                self._keep(remembered.concluded(scenario, result, exit_code), exit_code)
+
+    def _keep(self, scenario: Scenario, exit_code: int) -> None:
+        self.done.append(self.checkpoint.add(scenario))
+        self.exit_code = max(self.exit_code, exit_code)
 
 
-def _failed(scenario: Scenario, error: GenAIPerfError, output: OutputConfig) -> tuple[Scenario, int]:
+def _tell(error: GenAIPerfError, output: OutputConfig) -> None:
     logger.error("%s", error.message)
     if error.hint:
-        _say(f"hint: {error.hint}", output)
-    return scenario.failed(error.message), error.exit_code
+        say(f"hint: {error.hint}", output)
 
 
 def _sum_up(results: Results, checkpoint: Checkpoint, output: OutputConfig) -> None:
@@ -180,8 +164,3 @@ def _with_earlier(results: Sequence[Scenario], checkpoint: Checkpoint) -> Result
     ours = {scenario.name: scenario for scenario in results}
     stored = [ours.pop(scenario.name, scenario) for scenario in checkpoint.scenarios]
     return Results((*stored, *ours.values()))
-
-
-def _say(text: str, output: OutputConfig) -> None:
-    if not output.quiet:
-        sys.stderr.write(f"{text}\n")

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from genai_perf import endpoints
 from genai_perf.analyze.parameters import PARAMETERS
-from genai_perf.config import checks, legacy, load, passthrough
+from genai_perf.config import checkpoint, checks, legacy, load, passthrough
 from genai_perf.config.options import ANALYZE_OPTIONS, OPTIONS, Given, Layer, Option, parse
-from genai_perf.config.schema import AnalyzeConfig, Config
+from genai_perf.config.schema import CheckpointConfig, Config
 from genai_perf.exceptions import UsageError
 
 DEFAULT_TYPE = "concurrency"
@@ -48,7 +48,7 @@ class Sweep:
     """What an `analyze` command line comes to."""
 
     steps: tuple[Step, ...]
-    settings: AnalyzeConfig
+    memory: CheckpointConfig
     warnings: tuple[str, ...] = ()
 
 
@@ -57,6 +57,7 @@ def load_sweep(flags: Layer, extra_tokens: Sequence[str], environ: Mapping[str, 
 
     `extra_tokens` is what stands behind the first bare `--`.
     """
+    memory, flags, said = checkpoint.load(flags, environ, by_default=True)
     from_environment, notes = load.read_environment(environ, {**OPTIONS, **ANALYZE_OPTIONS})
     ours = _stronger(_section(from_environment, own=True), _section(flags, own=True))
     known = load.merge(_section(from_environment, own=False), _section(flags, own=False))
@@ -66,10 +67,9 @@ def load_sweep(flags: Layer, extra_tokens: Sequence[str], environ: Mapping[str, 
         raise UsageError(
             f"{source} cannot go with a sweep", hint="--sweep-type and --sweep-range say it here"
         )
-    settings = _settings(ours)
     swept = values(ours)
     _check_nothing_twice(swept, {**_section(flags, own=False), **passed.layer})
-    steps, warnings = [], [*notes, *passed.warnings]
+    steps, warnings = [], [*said, *notes, *passed.warnings]
     for each in _product(swept):
         merged = load.merge(known, passed.layer, each)
         legacy.reject_later_values(merged)
@@ -78,7 +78,7 @@ def load_sweep(flags: Layer, extra_tokens: Sequence[str], environ: Mapping[str, 
         _check_effects(each, told, config)
         warnings += [line for line in told if line not in warnings]
         steps.append(Step({name: _plain(config, name) for name in swept}, config))
-    return Sweep(tuple(steps), settings, tuple(warnings))
+    return Sweep(tuple(steps), memory, tuple(warnings))
 
 
 def values(layer: Layer) -> dict[str, tuple[Given, ...]]:
@@ -259,20 +259,6 @@ def _plain(config: Config, name: str) -> Value:
     section, _, field = PARAMETERS[name].partition(".")
     value: Value = getattr(getattr(config, section), field)
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _settings(layer: Layer) -> AnalyzeConfig:
-    given = {key.partition(".")[2]: parse(ANALYZE_OPTIONS[key], value) for key, value in layer.items()}
-    settings = AnalyzeConfig(**given)
-    if settings.checkpoint_dir is not None:
-        if not settings.enable_checkpointing:
-            source = layer["analyze.enable_checkpointing"].source
-            raise UsageError(f"{layer['analyze.checkpoint_dir'].source} and {source} exclude each other")
-        if settings.checkpoint_dir.exists() and not settings.checkpoint_dir.is_dir():
-            raise UsageError(
-                f"{layer['analyze.checkpoint_dir'].source}: {str(settings.checkpoint_dir)!r} is a file"
-            )
-    return settings
 
 
 def _stronger(weak: Layer, strong: Layer) -> dict[str, Given]:

@@ -11,9 +11,9 @@ from genai_perf.cli import logs, parameters
 from genai_perf.cli.commands import TextCommand
 from genai_perf.cli.invocation import Invocation
 from genai_perf.cli.profile import PANELS, check_with_endpoint
-from genai_perf.config.options import ANALYZE_OPTIONS, OPTIONS
+from genai_perf.config.options import ANALYZE_OPTIONS, CHECKPOINT_OPTIONS, OPTIONS
 
-_OPTIONS = {**ANALYZE_OPTIONS, **OPTIONS}
+_OPTIONS = {**ANALYZE_OPTIONS, **CHECKPOINT_OPTIONS, **OPTIONS}
 _TYPE, _VALUES = "--sweep-type", ("--sweep-range", "--sweep-list")
 
 logger = logging.getLogger(__name__)

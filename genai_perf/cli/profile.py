@@ -9,9 +9,9 @@ import typer
 
 from genai_perf.cli import logs, parameters
 from genai_perf.cli.invocation import Invocation
-from genai_perf.config import checks
+from genai_perf.config import checkpoint, checks
 from genai_perf.config.load import load
-from genai_perf.config.options import OPTIONS
+from genai_perf.config.options import CHECKPOINT_OPTIONS, OPTIONS
 from genai_perf.config.schema import Config
 from genai_perf.exceptions import Interrupted
 
@@ -23,8 +23,11 @@ PANELS = {
     "metrics": "Metrics",
     "telemetry": "Telemetry",
     "output": "Output",
+    "checkpoint": "Checkpoint",
 }
 """The help's sections, by the config's."""
+
+_OPTIONS = {**OPTIONS, **CHECKPOINT_OPTIONS}
 
 logger = logging.getLogger(__name__)
 
@@ -36,15 +39,20 @@ def profile(context: typer.Context, **values: Any) -> int:
     GENAI_PERF_CONCURRENCY=8. Flags of Perf Analyzer may follow after a bare --.
     """
     invocation: Invocation = context.obj
-    flags = parameters.layer(OPTIONS.values(), values)
+    flags = parameters.layer(_OPTIONS.values(), values)
+    memory, flags, notes = checkpoint.load(flags, os.environ, by_default=False)
     loaded = load(flags, invocation.passed_through, os.environ)
     output = loaded.configs[0].output
     logs.set_up(verbose=output.verbose, quiet=output.quiet)
-    warnings = list(loaded.warnings)
+    warnings = [*notes, *loaded.warnings]
     for config in loaded.configs:
         warnings += [line for line in check_with_endpoint(config) if line not in warnings]
     for line in warnings:
         logger.warning("%s", line)
+    if memory.enable_checkpointing or memory.resume == "continue":
+        from genai_perf.analyze import remembered
+
+        return remembered.run(loaded.configs, memory, command=invocation.command)
     from genai_perf.profile import run
 
     worst = 0
@@ -58,7 +66,7 @@ def profile(context: typer.Context, **values: Any) -> int:
 profile.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what Typer reads the options from
     [
         inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
-        *parameters.parameters(OPTIONS.values(), PANELS),
+        *parameters.parameters(_OPTIONS.values(), PANELS),
     ]
 )
 

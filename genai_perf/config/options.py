@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from genai_perf.config.schema import AnalyzeConfig, Config
+from genai_perf.config.schema import AnalyzeConfig, CheckpointConfig, Config
 from genai_perf.config.values import parse_extra_inputs, parse_goodput
 from genai_perf.exceptions import UsageError
 
@@ -189,5 +189,8 @@ _PARSERS = {"input.extra": parse_extra_inputs, "metrics.goodput": parse_goodput}
 OPTIONS: Mapping[str, Option] = _read_schema()
 """Every row of the schema by its key, in the schema's order."""
 
+CHECKPOINT_OPTIONS: Mapping[str, Option] = {row.key: row for row in rows_of("checkpoint", CheckpointConfig)}
+"""Those of the commands that measure, `profile` and `analyze`, beside them."""
+
 ANALYZE_OPTIONS: Mapping[str, Option] = {row.key: row for row in rows_of("analyze", AnalyzeConfig)}
-"""Those that `analyze` has beside them."""
+"""Those of `analyze` alone."""

@@ -12,7 +12,7 @@ from genai_perf.profile.session import Session
 from genai_perf.profile.summarize import summarize
 from genai_perf.profile.verdict import verdict
 
-__all__ = ["Session", "report", "run", "run_name", "summarize", "verdict", "write_reports"]
+__all__ = ["Session", "publish", "report", "run", "run_name", "summarize", "verdict", "write_reports"]
 
 
 def run(config: Config, *, command: str) -> int:

@@ -144,8 +144,8 @@ def test_everything_else_is_as_in_profile_also_behind_the_dashes(sweeps):
 def test_where_the_checkpoint_is(sweeps):
     steps_of(f"{CHAT} --checkpoint-dir here --enable-checkpointing", sweeps)
     assert (Path("here"), True) == (
-        sweeps[0].settings.checkpoint_dir,
-        sweeps[0].settings.enable_checkpointing,
+        sweeps[0].memory.checkpoint_dir,
+        sweeps[0].memory.enable_checkpointing,
     )
 
 

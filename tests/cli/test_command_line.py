@@ -305,7 +305,7 @@ def test_a_report_changes_only_what_is_given(runs):
         ),
         ([*CHAT, "--artifact-dir", __file__], f"--artifact-dir: {__file__!r} is a file"),
         ([*CHAT, "--sweep-type", "concurrency"], "--sweep-type is an option of genai-perf analyze"),
-        ([*CHAT, "--enable-checkpointing"], "--enable-checkpointing is an option of genai-perf analyze"),
+        ([*CHAT, "--sweep-list", "1"], "--sweep-list is an option of genai-perf analyze"),
         ([*CHAT, "--fixed-schedule"], "--fixed-schedule is not available in this version"),
         ([*CHAT, "--image-w", "5"], "--image-w is ambiguous: --image-width-mean, --image-width-stddev"),
         ([*CHAT, "--prompt-source", "dataset"], "--prompt-source: dataset is not available in this version"),

@@ -1,0 +1,146 @@
+"""Runs that are remembered: what the checkpoint has is not made again, and each is kept once it is made.
+
+What `profile --enable-checkpointing` and every scenario of a sweep have in common. A `profile` run and the
+scenario of a sweep with the same settings are the same measurement, whichever was first.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from genai_perf.analyze.checkpoint import Checkpoint
+from genai_perf.analyze.scenario import Scenario, Value
+from genai_perf.config.schema import CheckpointConfig, Config, OutputConfig
+from genai_perf.exceptions import GenAIPerfError, Interrupted
+from genai_perf.profile import Session, publish, run_name
+
+if TYPE_CHECKING:
+    from genai_perf.reports import Result
+
+logger = logging.getLogger(__name__)
+
+
+def run(configs: Sequence[Config], settings: CheckpointConfig, *, command: str) -> int:
+    """`profile` with a memory: the worst exit code of its runs. Raises GenAIPerfError.
+
+    `command` is the command line without secrets.
+    """
+    checkpoint = opened(settings)
+    worst = 0
+    with Session(command) as session:
+        for config in configs:
+            worst = max(worst, _take(config, checkpoint, session))
+            if worst == Interrupted.exit_code:
+                break
+    return worst
+
+
+def _take(config: Config, checkpoint: Checkpoint, session: Session) -> int:
+    directory = config.output.artifact_dir / run_name(config)
+    planned = Scenario.planned(config, load_of(config), directory)
+    if stored := found(checkpoint, planned):
+        say(f"its files are in {stored.directory}", config.output)
+        return 0
+    announce(checkpoint, planned, config.output)
+    located = session.located(config)
+    result = session.measure(located, directory)
+    with kept_first():
+        try:
+            exit_code = publish(result, directory, config.output, asked=located)
+        except GenAIPerfError as error:
+            checkpoint.add(concluded(planned, result, error=error))
+            raise
+        checkpoint.add(concluded(planned, result, exit_code))
+    return exit_code
+
+
+def load_of(config: Config) -> Mapping[str, Value]:
+    """What a run alone is told by: its load."""
+    load = config.load
+    for name in ("request_intervals", "request_rate_schedule", "concurrency_schedule"):
+        if path := getattr(load, name):
+            return {name: str(path)}
+    if load.request_rate is not None:
+        rate = load.request_rate
+        return {"request_rate": int(rate) if rate.is_integer() else rate}
+    return {"concurrency": load.concurrency or 1}
+
+
+# -- what a sweep does as well --------------------------------------------------------------------------
+
+
+def opened(settings: CheckpointConfig) -> Checkpoint:
+    """The checkpoint, or one that is nowhere where none is wanted. Raises ArtifactError."""
+    if not settings.enable_checkpointing:
+        return Checkpoint((), (), ())
+    checkpoint = Checkpoint.open(settings.checkpoint_dir)
+    if checkpoint.read_from:
+        logger.info("Checkpoint loaded from %s", " and ".join(map(str, checkpoint.read_from)))
+    return checkpoint
+
+
+def found(checkpoint: Checkpoint, planned: Scenario) -> Scenario | None:
+    """The measurement that is there, told in GenAI-Perf's line; None where it is still to be made."""
+    stored = checkpoint.found(planned)
+    if stored is None:
+        return None
+    stored = replace(stored, parameters=planned.parameters)  # another command may have varied something else
+    print(f"{stored.label} found in checkpoint - skipping profiling...")  # noqa: T201
+    return stored
+
+
+def announce(checkpoint: Checkpoint, planned: Scenario, output: OutputConfig) -> None:
+    """Say why it is measured although something like it is there."""
+    if changed := checkpoint.changed(planned):
+        stored, differences = changed
+        why = "; ".join(differences) or "another program or version measured it"
+        say(f"{stored.label} in the checkpoint is not comparable ({why}): measuring anew", output)
+    if checkpoint.unfinished(planned) is not None:
+        say("this scenario failed or was interrupted before: measuring it again", output)
+
+
+def concluded(
+    planned: Scenario, result: Result, exit_code: int = 0, error: GenAIPerfError | None = None
+) -> Scenario:
+    """The scenario as its run has ended: by that error, or else with that exit code."""
+    figures = result.summary
+    gpus = result.gpus.values() if result.gpus is not None else None
+    if isinstance(error, Interrupted) or exit_code == Interrupted.exit_code:
+        return planned.measured(figures, gpus, is_interrupted=True)
+    if error is not None:
+        return planned.failed(error.message, figures)
+    if exit_code:
+        return planned.failed("ended by its error rate", figures)
+    return planned.measured(figures, gpus)
+
+
+@contextmanager
+def kept_first() -> Iterator[None]:
+    """A Ctrl-C in here waits until what was measured is kept; a second one does not."""
+    came = 0
+
+    def note(*_: Any) -> None:
+        nonlocal came
+        came += 1
+        if came > 1:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt
+
+
+def say(text: str, output: OutputConfig) -> None:
+    """A line for the person, on stderr."""
+    if not output.quiet:
+        sys.stderr.write(f"{text}\n")
