@@ -285,6 +285,8 @@ class RunEnd:
     """When the last record was on disk; later than the last answer by what the backlog took to read."""
     unsent: int = 0
     """Arrivals that were due within the duration, but waited for a place until it was over."""
+    server_statistics: Mapping[str, Any] = field(default_factory=dict)
+    """What Triton's models did meanwhile, by its own counters (`metrics/server_statistics.py`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,12 +168,8 @@ def decode(exchange: Exchange) -> Decoding:
             _take(response.infer_response, read, answer, counts)
     if answer.error is None and not exchange.data:
         answer.error = RequestError("decode", "the stream ended without a response")
-    read_ns = exchange.read_ns
-    answer.content_shared = [
-        place
-        for place, read in enumerate(answer.content_reads)
-        if read + 1 < len(read_ns) and read_ns[read + 1] == read_ns[read]  # the same read brought another
-    ]
+    # The transport knows for every message by how much its stamp may be another's.
+    answer.content_shared = list(range(len(answer.content)))
     if counts:
         answer.usage = Usage(counts.get("num_input_tokens"), counts.get("num_output_tokens"))
     return answer

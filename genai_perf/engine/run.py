@@ -6,7 +6,7 @@ import math
 import random
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from genai_perf import schedule
@@ -57,6 +57,8 @@ class Job:
     workload: Workload
     load_file: LoadFile = field(default_factory=LoadFile)
     """What the file says that the load options name, if they name one."""
+    before_benchmark: Callable[[], Awaitable[None]] | None = None
+    """Awaited when the warm-up is over and nothing has been measured yet."""
 
     @property
     def duration_s(self) -> float | None:
@@ -162,6 +164,8 @@ class Run:
             await self._runner.run(slots, self._job.concurrency, from_ns=self._timer.now_ns())
         if self._stop_reason is not None:
             return
+        if self._job.before_benchmark is not None:
+            await self._job.before_benchmark()
         self._phase = Phase.BENCHMARK
         start_ns = self._timer.now_ns()
         self._counts = progress.Counts(started_ns=start_ns)

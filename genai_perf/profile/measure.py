@@ -1,6 +1,7 @@
 """One run: its requests sent over a transport, its records on disk."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from genai_perf.profile.directory import JOURNAL, write_run
 from genai_perf.types import RunEnd, RunInfo, Workload
 
 if TYPE_CHECKING:
+    from genai_perf.profile.triton import Served
     from genai_perf.transports import Transport
     from genai_perf.transports.kept import Kept
     from genai_perf.workload.tokenizer import Tokenizer
@@ -27,16 +29,24 @@ def measure(
     command: str,
     loop: asyncio.Runner,
     kept: "Kept",
+    served: "Served | None" = None,
 ) -> None:
     """Make the run and leave its files in `directory`. Raises GenAIPerfError.
 
-    `kept` is what the session's runs leave open on the `loop`, which is theirs as well.
+    `kept` is what the session's runs leave open on the `loop`, which is theirs as well. `served` is the
+    Triton that is asked what its models did.
     """
     from genai_perf.engine import run as engine
     from genai_perf.engine.journal import Journal
     from genai_perf.workload import inputs_file, load_files
 
-    job = engine.Job(config, endpoint, workload, load_files.read(config.load))
+    job = engine.Job(
+        config,
+        endpoint,
+        workload,
+        load_files.read(config.load),
+        served.begin if served is not None else None,
+    )
     inputs_file.write(directory / inputs_file.NAME, workload.requests)
     origin = Origin.now()
     info = RunInfo(
@@ -54,7 +64,8 @@ def measure(
     async def send() -> RunEnd:
         transport = _transport(config, endpoint, origin, kept)
         journal = Journal(directory / JOURNAL, info)
-        return await engine.run(job, transport, journal, origin)
+        end = await engine.run(job, transport, journal, origin)
+        return replace(end, server_statistics=await served.end()) if served is not None else end
 
     write_run(directory, info, loop.run(send()))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from genai_perf import endpoints
 from genai_perf.config import urls
-from genai_perf.config.schema import Config, LoadConfig, OutputConfig, TokenizerConfig
+from genai_perf.config.schema import Config, EndpointConfig, LoadConfig, OutputConfig, TokenizerConfig
 from genai_perf.endpoints import Endpoint
 from genai_perf.profile.directory import make_directory
 from genai_perf.profile.measure import measure
@@ -18,6 +18,7 @@ from genai_perf.profile.summarize import load_tokenizer, summarize
 from genai_perf.types import Workload
 
 if TYPE_CHECKING:
+    from genai_perf.profile.triton import Served
     from genai_perf.reports import Result
     from genai_perf.transports.kept import Kept
     from genai_perf.workload.tokenizer import Tokenizer
@@ -38,6 +39,7 @@ class Session:
         self._shared_loop: tuple[asyncio.Runner, Kept] | None = None
         self._embedded_url: str | None = None
         self._tokenizers: dict[tuple[TokenizerConfig, str], Tokenizer] = {}
+        self._served: dict[EndpointConfig, Served] = {}
         self._workloads: deque[tuple[Config, Workload]] = deque(maxlen=self._WORKLOADS_KEPT)
 
     def __enter__(self) -> "Session":
@@ -62,10 +64,11 @@ class Session:
     def measure(self, config: Config, directory: Path) -> "Result":
         """Make the run, leave its records in `directory`, and read them. Raises GenAIPerfError."""
         endpoint = endpoints.get(str(config.endpoint.type), config.endpoint.backend)
-        tokenizer, workload = self._prepare(config, endpoint)
+        served = self._ask(config, endpoint) if endpoint.is_triton else None
+        tokenizer, workload = self._prepare(config, endpoint, served)
         make_directory(directory)
         loop, kept = self._loop()
-        measure(config, endpoint, workload, tokenizer, directory, self._command, loop, kept)
+        measure(config, endpoint, workload, tokenizer, directory, self._command, loop, kept, served)
         return summarize(directory, counter=tokenizer)
 
     def read(self, config: Config, directory: Path) -> "Result":
@@ -73,7 +76,18 @@ class Session:
         key = (config.tokenizer, config.endpoint.model_names[0])
         return summarize(directory, counter=self._tokenizers.get(key))
 
-    def _prepare(self, config: Config, endpoint: Endpoint) -> "tuple[Tokenizer | None, Workload]":
+    def _ask(self, config: Config, endpoint: Endpoint) -> "Served":
+        """What Triton says of the models: asked once for all runs that differ in load and input only."""
+        from genai_perf.profile import triton
+
+        if config.endpoint not in self._served:
+            loop, _ = self._loop()
+            self._served[config.endpoint] = loop.run(triton.ask(config, endpoint))
+        return self._served[config.endpoint]
+
+    def _prepare(
+        self, config: Config, endpoint: Endpoint, served: "Served | None"
+    ) -> "tuple[Tokenizer | None, Workload]":
         from genai_perf.workload import build
 
         build.check(config, endpoint)
@@ -85,6 +99,10 @@ class Session:
             if made_for == same:
                 return tokenizer, workload
         workload = build.build(config, endpoint, tokenizer)
+        if served is not None and endpoint.transport == "grpc":
+            from genai_perf.profile import triton
+
+            workload = triton.encoded(workload, served, config)
         self._workloads.append((same, workload))
         return tokenizer, workload
 

@@ -6,13 +6,14 @@ What GenAI-Perf has and this program does not (images, sessions, sweeps …) is 
 from dataclasses import fields
 from typing import Any
 
-from genai_perf.config.schema import Config, LoadConfig
+from genai_perf.config.schema import Config, EndpointConfig, LoadConfig
 from genai_perf.reports import Result
 
 OUTPUT_FORMATS = {
     "chat": "openai_chat_completions",
     "completions": "openai_completions",
     "embeddings": "openai_embeddings",
+    "generate": "triton_generate",
 }
 
 
@@ -20,6 +21,8 @@ def input_config(result: Result) -> dict[str, Any]:
     """The `input_config` block."""
     option = result.option
     unset = ""
+    config = Config(endpoint=EndpointConfig(type=result.info.endpoint))
+    backend = option("endpoint", "backend", "tensorrtllm") if result.info.endpoint == "kserve" else unset
     model_names = list(option("endpoint", "model_names", ()))
     mean_and_deviation = {"mean": unset, "stddev": unset}
     shown: dict[str, Any] = _shown(
@@ -31,15 +34,15 @@ def input_config(result: Result) -> dict[str, Any]:
             "analyze": {"sweep_parameters": unset},
             "endpoint": {
                 "model_selection_strategy": option("endpoint", "model_selection_strategy"),
-                "backend": unset,
+                "backend": backend,
                 "custom": option("endpoint", "path"),
                 "type": result.info.endpoint,
                 "streaming": result.info.streaming,
                 "server_metrics_urls": unset,
-                "url": ",".join(option("endpoint", "urls") or Config().urls),
+                "url": ",".join(option("endpoint", "urls") or config.urls),
                 "grpc_method": unset,
-                "service_kind": "openai",
-                "output_format": OUTPUT_FORMATS.get(result.info.endpoint, result.info.endpoint),
+                "service_kind": config.service_kind,
+                "output_format": backend or OUTPUT_FORMATS.get(result.info.endpoint, result.info.endpoint),
             },
             "perf_analyzer": {
                 "path": unset,

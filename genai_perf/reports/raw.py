@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genai_perf.clock import NS_PER_S
+from genai_perf.config.schema import SERVICE_KINDS
 from genai_perf.exceptions import ArtifactError
 from genai_perf.reports import Result
 from genai_perf.reports.files import whole_file
@@ -50,6 +51,8 @@ RESPONSES = {
     ),
     ("completions", True): ('data: {"object":"text_completion","choices":[{"index":0,"text":', "}]}\n\n"),
     ("completions", False): ('{"object":"text_completion","choices":[{"index":0,"text":', "}]}"),
+    ("generate", True): ('data: {"text_output":', "}\n\n"),
+    ("generate", False): ('{"text_output":', "}"),
 }
 """By endpoint, and whether it is one of a stream: what stands before and after the text."""
 
@@ -78,11 +81,16 @@ def write(result: Result, directory: Path) -> Path:
             file.write(b"]")
         about = {
             "version": result.info.version,
-            "service_kind": "openai",
-            "endpoint": result.endpoint_path.lstrip("/"),
+            "service_kind": SERVICE_KINDS.get(result.info.endpoint, "openai"),
+            "endpoint": "" if _has_tensors(result) else result.endpoint_path.lstrip("/"),
         }
         file.write(b',"window_boundaries":' + encode(_boundaries(result)) + b"}]," + encode(about)[1:])
     return path
+
+
+def _has_tensors(result: Result) -> bool:
+    """Whether the parser expects tensors by name instead of bodies and responses as text."""
+    return SERVICE_KINDS.get(result.info.endpoint) == "triton"
 
 
 def _experiment(result: Result) -> dict[str, Any]:
@@ -126,7 +134,7 @@ def _request(row: dict[str, Any], result: Result, inputs: _Inputs) -> dict[str, 
         "timestamp": origin_ns + row["start_ns"],
         "request_inputs": inputs[row["input_index"]],
         "response_timestamps": [origin_ns + at_ns for at_ns in row["content_ns"]],
-        "response_outputs": [{"response": response} for response in _responses(row, result)],
+        "response_outputs": list(_outputs(row, result)),
     }
     if row["due_ns"] is not None:
         request["scheduled_timestamp"] = origin_ns + row["due_ns"]
@@ -136,7 +144,7 @@ def _request(row: dict[str, Any], result: Result, inputs: _Inputs) -> dict[str, 
     return request
 
 
-def _responses(row: dict[str, Any], result: Result) -> Iterator[str]:
+def _outputs(row: dict[str, Any], result: Result) -> Iterator[dict[str, str]]:
     import msgspec
 
     streamed = result.info.streaming or len(row["content_ns"]) > 1
@@ -145,10 +153,12 @@ def _responses(row: dict[str, Any], result: Result) -> Iterator[str]:
     for chars in row["content_chars"]:
         text = row["text"][place : place + chars]
         place += chars
-        if before is None or after is None:
-            yield EMBEDDING
+        if _has_tensors(result):
+            yield {"text_output": text}
+        elif before is None or after is None:
+            yield {"response": EMBEDDING}
         else:
-            yield before + msgspec.json.encode(text).decode() + after
+            yield {"response": before + msgspec.json.encode(text).decode() + after}
 
 
 def _boundaries(result: Result) -> list[int]:
@@ -162,6 +172,11 @@ def _boundaries(result: Result) -> list[int]:
             started, ended = row["start_ns"], row["content_ns"][-1]
             edges = [min([started, *edges[:1]]), max([ended, *edges[1:]])]
     return [origin_ns + edge for edge in edges]
+
+
+def _unwrapped(values: Any) -> Any:
+    """A tensor's values as Perf Analyzer shows them: a single one by itself."""
+    return values[0] if isinstance(values, list) and len(values) == 1 else values
 
 
 class _Inputs:
@@ -194,6 +209,8 @@ class _Inputs:
         if not 0 <= index < len(self._rows):
             raise ArtifactError(f"{self._path}: no row {index}; the file is of another run than the journal")
         row = msgspec.json.decode(self._rows[index])
+        if isinstance(row, dict) and "text_input" in row:
+            return {name: _unwrapped(values) for name, values in row.items() if name != "model"}
         if not isinstance(row, dict) or not isinstance(row.get("payload"), list):
             raise ArtifactError(f'{self._path}: row {index} has no "payload"')
         body, *_ = row.pop("payload")

@@ -2,6 +2,7 @@
 
     {"data": [{"payload": [{body}]}, …]}
 
+A row of tensors, which go over gRPC, stands there by itself, without the payload around it.
 Written as `json.dumps(…, indent=2)` writes it, but row by row, so that a large workload is never there twice.
 """
 
@@ -26,7 +27,8 @@ def write(path: Path, requests: Iterable[Request]) -> Path:
             file.write('{\n  "data": [')
             separator, end = "\n    ", "]\n}"
             for request in requests:
-                entry = json.dumps({"payload": [json.loads(request.body)]}, indent=2)
+                body = json.loads(request.body)
+                entry = json.dumps(body if request.messages else {"payload": [body]}, indent=2)
                 file.write(separator + entry.replace("\n", "\n    "))
                 separator, end = ",\n    ", "\n  ]\n}"
             file.write(end)
@@ -36,11 +38,11 @@ def write(path: Path, requests: Iterable[Request]) -> Path:
 
 
 class _Entry(msgspec.Struct):
-    payload: list[msgspec.Raw]
+    payload: list[msgspec.Raw] | None = None
 
 
 class _Inputs(msgspec.Struct):
-    data: list[_Entry]
+    data: list[msgspec.Raw]
 
 
 def bodies(path: Path) -> Iterator[dict[str, Any]]:
@@ -53,7 +55,8 @@ def bodies(path: Path) -> Iterator[dict[str, Any]]:
         with path.open("rb") as file:
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         for entry in msgspec.json.decode(content, type=_Inputs).data:
-            yield msgspec.json.decode(entry.payload[0], type=dict[str, Any])
+            payload = msgspec.json.decode(entry, type=_Entry).payload
+            yield msgspec.json.decode(entry if payload is None else payload[0], type=dict[str, Any])
     except OSError as exc:
         raise ArtifactError(f"{path}: cannot be read: {exc.strerror}") from exc
     except (ValueError, IndexError) as exc:

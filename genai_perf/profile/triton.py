@@ -1,0 +1,114 @@
+"""What Triton is asked: before a run what its models take, around it what they did."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from genai_perf.config.schema import Config
+from genai_perf.config.values import parse_request_parameters, parse_shapes
+from genai_perf.endpoints import Endpoint
+from genai_perf.endpoints.tensors import Interface
+from genai_perf.exceptions import ServerError, UsageError
+from genai_perf.metrics import server_statistics
+from genai_perf.transports.address import Address
+from genai_perf.transports.triton import Triton, UnknownModel
+from genai_perf.types import Request, Workload
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Served:
+    """The measured models, as their server tells of them."""
+
+    server: Triton
+    interfaces: Mapping[str, Interface]
+    """By model; none where a server that is only like Triton does not tell."""
+    _before: list[dict[str, Any]] | None = None
+
+    async def begin(self) -> None:
+        """Note the counters as they are before the measured requests."""
+        self._before = await self._counters()
+
+    async def end(self) -> dict[str, Any]:
+        """What the models did since; see `metrics/server_statistics.py`. Empty where nobody tells."""
+        if self._before is None:
+            return {}
+        return server_statistics.during(
+            self._before,
+            await self._counters(),
+            {name: interface.is_decoupled for name, interface in self.interfaces.items()},
+            [step for interface in self.interfaces.values() for step in interface.steps],
+        )
+
+    async def _counters(self) -> list[dict[str, Any]]:
+        try:
+            return await self.server.statistics()
+        except ServerError:
+            return []  # the run itself says what is wrong there
+
+
+async def ask(config: Config, endpoint: Endpoint) -> Served:
+    """Ask for every model of the run.
+
+    Raises ServerError where a model is not there, and for gRPC, which cannot do without the answer, where
+    nobody tells.
+    """
+    is_grpc = endpoint.transport == "grpc"
+    server = Triton([Address.of(url) for url in config.urls], config.endpoint, is_grpc)
+    interfaces = {}
+    for model in config.endpoint.model_names:
+        try:
+            interfaces[model] = await server.interface(model, config.endpoint.model_version)
+        except UnknownModel:
+            if is_grpc or not config.endpoint.path:
+                raise
+        except ServerError:
+            if is_grpc:
+                raise
+            break
+    _warn(config, interfaces)
+    return Served(server, interfaces)
+
+
+def _warn(config: Config, interfaces: Mapping[str, Interface]) -> None:
+    for interface in interfaces.values():
+        if config.endpoint.streaming and not interface.is_decoupled:
+            logger.warning(
+                "--streaming: model %s is not decoupled: it answers with one response, and streams nothing",
+                interface.model,
+            )
+
+
+def encoded(workload: Workload, served: Served, config: Config) -> Workload:
+    """The requests as messages for gRPC, by what the models say. Raises UsageError where they do not fit."""
+    parameters = parse_request_parameters(config.endpoint.request_parameters)
+    shapes = parse_shapes(config.endpoint.tensor_shapes)
+    for interface in served.interfaces.values():
+        for name in shapes.keys() - interface.inputs.keys():
+            raise UsageError(
+                f"--shape: model {interface.model} has no input {name!r}", hint=interface.wants()
+            )
+    return replace(
+        workload,
+        requests=[
+            _encoded(request, served.interfaces[request.model], parameters, shapes)
+            for request in workload.requests
+        ],
+    )
+
+
+def _encoded(
+    request: Request,
+    interface: Interface,
+    parameters: Mapping[str, bool | int | str],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> Request:
+    from genai_perf.endpoints import kserve
+    from genai_perf.workload.build import encode
+
+    body = kserve.fit(json.loads(request.body), interface)
+    message = kserve.encode(body, interface, parameters, shapes, str(request.index))
+    return replace(request, body=encode(body), messages=(message,))
