@@ -5,7 +5,8 @@ directory, so that nothing of it happens in the process that sends requests.
 
     sampler   starts that process and tells it of each run        (the load generator's side)
     process   asks the sources, a thread each                     (the other side)
-    store     the file it writes, and the Arrow file made of that: `read(path) -> Telemetry`
+    log       the file it writes
+    store     the Arrow file made of that: `read(directory) -> Telemetry`
     sources   which sources a configuration asks for
 
 A source is one file with `source(spec) -> Source`, and the file's name is its `Spec.kind`: `page` is any page

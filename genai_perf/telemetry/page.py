@@ -3,7 +3,8 @@
 import http.client
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -28,13 +29,14 @@ def source(spec: Spec) -> "Page":
 
 
 class Page:
-    """A page at `url` (http, https, or with `unix_socket` over that)."""
+    """A page at `url` (http, https, or over `unix_socket`), or at the first of `others` that is one."""
 
     def __init__(
         self,
         name: str,
         *,
         url: str,
+        others: Sequence[str] = (),
         headers: Mapping[str, str] | None = None,
         tls: Mapping[str, Any] | None = None,
         unix_socket: str | None = None,
@@ -43,6 +45,7 @@ class Page:
         """`headers` go to the URL's own origin alone; `tls` may have verify, verify_host, ca, cert, key."""
         self.name = name
         self._asked_url = self._url = url
+        self._others = list(others)
         self._headers = dict(headers or {})
         self._tls = dict(tls or {})
         self._unix_socket = unix_socket
@@ -53,6 +56,29 @@ class Page:
 
     def sample(self) -> list[Sample]:
         """Fetch the page and read it. Raises ScrapeError."""
+        try:
+            samples = self._sample()
+        except ScrapeError:
+            samples = self._sample_others()
+            if not samples:
+                raise
+        self._others.clear()
+        self._limit_s = LIMIT_S
+        return samples
+
+    def _sample_others(self) -> list[Sample]:
+        """From the first of the other places that has a page, which is the one to ask from then on."""
+        first = self._asked_url
+        for url in self._others:
+            self._asked_url = url
+            self._forget()
+            with suppress(ScrapeError):
+                return self._sample()
+        self._asked_url = first
+        self._forget()
+        return []
+
+    def _sample(self) -> list[Sample]:
         deadline_ns = monotonic_ns() + round(self._limit_s * NS_PER_S)
         try:
             for _ in range(_MOST_REDIRECTS + 1):
@@ -72,7 +98,6 @@ class Page:
         except ScrapeError:
             self._forget()
             raise
-        self._limit_s = LIMIT_S
         return samples
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ from typing import Any
 
 from genai_perf.clock import NS_PER_S, monotonic_ns
 from genai_perf.telemetry import Sample, ScrapeError, Source, Spec
-from genai_perf.telemetry.store import Log
+from genai_perf.telemetry.log import Log
 
 
 def main() -> None:
@@ -65,7 +65,6 @@ class Board:
         elif "mark" in command:
             self._ask_all(within_s=command["mark"])
         elif "end" in command:
-            self._ask_all(within_s=command["end"])
             self._close()
         found = {worker.spec.name: worker.error for worker in self.workers if not worker.is_gone}
         return found | ({"telemetry.log": self.log_error} if self.log_error else {})

@@ -17,7 +17,8 @@ from types import TracebackType
 from typing import Any
 
 from genai_perf.clock import NS_PER_S, Origin, monotonic_ns
-from genai_perf.telemetry import Spec, store
+from genai_perf.telemetry import Spec
+from genai_perf.telemetry.log import LOG
 
 MARK_LIMIT_S = 1.0
 """How long the load waits for the sources at each end of what is measured. They take some milliseconds."""
@@ -37,7 +38,7 @@ class Sampler:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._specs: tuple[Spec, ...] = ()
-        self._directory: Path | None = None
+        self._is_sampling = False
         self._number = self._answered = 0
         """Of the last command, and of the last one that was answered."""
         self._said = b""
@@ -77,15 +78,15 @@ class Sampler:
     def begin(self, directory: Path, origin: Origin) -> None:
         """Sample for the run in `directory` from now on."""
         if self._process is not None:
-            self._directory = directory
-            self._send({"begin": str((directory / store.LOG).absolute()), "origin_ns": origin.monotonic_ns})
+            self._is_sampling = True
+            self._send({"begin": str((directory / LOG).absolute()), "origin_ns": origin.monotonic_ns})
 
     async def mark(self, *, settle: bool = False) -> None:
         """Have every source asked now: where what is measured begins, and where it ends.
 
         `settle` waits first, for a server that is still counting what it has just answered.
         """
-        if self._directory is None:
+        if not self._is_sampling:
             return
         if settle:
             await asyncio.sleep(SETTLE_S)
@@ -107,12 +108,12 @@ class Sampler:
             loop.remove_reader(descriptor)
 
     def end(self) -> None:
-        """Ask the sources once more, and make the run's Arrow file. Raises ArtifactError when that fails."""
-        directory, self._directory = self._directory, None
-        if directory is None:
+        """Sample no more; the run's log is complete after that, and `store.read` makes its Arrow file."""
+        if not self._is_sampling:
             return
-        self._send({"end": MARK_LIMIT_S})
-        deadline_ns = monotonic_ns() + round((MARK_LIMIT_S + _MARGIN_S) * NS_PER_S)
+        self._is_sampling = False
+        self._send({"end": True})
+        deadline_ns = monotonic_ns() + round(_MARGIN_S * NS_PER_S)
         while not self._has_answered() and self._process is not None and self._process.stdout is not None:
             left_s = (deadline_ns - monotonic_ns()) / NS_PER_S
             if left_s <= 0 or not select.select([self._process.stdout], [], [], left_s)[0]:
@@ -120,8 +121,6 @@ class Sampler:
             self._receive()
         if self._has_answered() and not self.sources:
             self.close()  # nobody is there: nothing to keep a process for
-        if (directory / store.LOG).exists():
-            store.convert(directory)
 
     def close(self) -> None:
         """End the process. Does nothing where there is none."""

@@ -1,8 +1,7 @@
-"""What was sampled, on disk: a log while the run goes on, and the Arrow file that is made of it.
+"""What was sampled beside a run, as an Arrow file that joins its records.
 
-The sampling process appends to `telemetry.log`, in a form that costs it microseconds and no pyarrow. When the
-run is over, or when a run that was killed is read, `convert` makes `telemetry.arrows` of it: an Arrow IPC
-stream (zstd) with a row a sample, that joins `records.arrows` by its instants.
+When the run is over, or when one that was killed is read, `convert` makes `telemetry.arrows` of the log that
+the sampling process has written: an Arrow IPC stream (zstd) with a row a sample.
 
     at_ns    int64                     when the source was asked, relative to the run's origin
     source   dictionary<string>        its name
@@ -12,18 +11,13 @@ stream (zstd) with a row a sample, that joins `records.arrows` by its instants.
 
 Each time a source is asked there is also a row for `up`: 1, or 0 with the reason as its label, and one for
 `scrape_duration_seconds`. (Prometheus keeps the same two.)
-
-The log is a sequence of frames, `length | kind | payload`; a torn one at the end is left out. Kind S declares
-a series or a source in JSON, V holds one answer: instant, source, numbers of the series, their values.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import struct
-from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,71 +25,19 @@ from typing import TYPE_CHECKING, Any
 
 from genai_perf.clock import NS_PER_S
 from genai_perf.exceptions import ArtifactError
-from genai_perf.telemetry import Sample
-from genai_perf.telemetry.prometheus import parse_series, series_text
+from genai_perf.metrics import arrow
+from genai_perf.telemetry.log import ANSWER, DURATION, LOG, UP, frames
+from genai_perf.telemetry.prometheus import parse_series
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
-LOG = "telemetry.log"
 NAME = "telemetry.arrows"
 
-UP, DURATION = "up", "scrape_duration_seconds"
-
-_FRAME = struct.Struct("<Ic")
-_ANSWER = struct.Struct("<qII")
-"""at_ns, source, how many values."""
 _ROWS_A_BATCH = 65_536
 _DICTIONARIES = ("source", "series", "type")
-
-
-class Log:
-    """Writes `telemetry.log`; every answer is in the file when `add` returns. Raises OSError."""
-
-    def __init__(self, path: Path, origin_ns: int) -> None:
-        self._file = path.open("wb", buffering=0)
-        self._origin_ns = origin_ns
-        self._sources: dict[str, int] = {}
-        self._series: dict[tuple[str, ...], int] = {}
-
-    def add(
-        self, source: str, asked_ns: int, took_ns: int, samples: Iterable[Sample], error: str | None = None
-    ) -> None:
-        """What a source said when it was asked at `asked_ns` (of the monotonic clock), or why it did not."""
-        frames: list[bytes] = []
-        numbers, values = array("I"), array("d")
-        health = (
-            Sample(UP, {"error": error} if error is not None else {}, 0.0 if error is not None else 1.0),
-            Sample(DURATION, {}, took_ns / NS_PER_S),
-        )
-        known = self._series
-        for said in (health, samples):
-            for name, labels, value, type_ in said:
-                key = (name, type_, *labels, *labels.values()) if labels else (name, type_)
-                number = known.get(key)
-                if number is None:
-                    number = known[key] = len(known)
-                    series = {"series": series_text(name, labels), "type": type_, "number": number}
-                    frames.append(_frame(b"S", json.dumps(series).encode()))
-                numbers.append(number)
-                values.append(value)
-        place = self._sources.get(source)
-        if place is None:
-            place = self._sources[source] = len(self._sources)
-            frames.append(_frame(b"S", json.dumps({"source": source, "number": place}).encode()))
-        answer = _ANSWER.pack(asked_ns - self._origin_ns, place, len(numbers))
-        frames.append(_frame(b"V", answer + numbers.tobytes() + values.tobytes()))
-        self._file.write(b"".join(frames))
-
-    def close(self) -> None:
-        """Give the file back."""
-        self._file.close()
-
-
-def _frame(kind: bytes, payload: bytes) -> bytes:
-    return _FRAME.pack(len(payload), kind) + payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,21 +78,22 @@ class Telemetry:
             if one.name not in (UP, DURATION):
                 yield one
 
-    def answered(self, source: str) -> Sequence[tuple[int, int]]:
-        """When a source was asked and when it had answered (ns), each time that it did."""
-        up = {
-            int(at_ns)
-            for one in _all_series(self.table)
-            if one.source == source and one.name == UP and not one.labels
-            for at_ns in one.at_ns
+    def answered(self) -> Mapping[str, Sequence[tuple[int, int]]]:
+        """When each source was asked and when it had answered (ns), each time that it did."""
+        up: dict[str, set[int]] = {}
+        took: dict[str, list[tuple[int, int]]] = {}
+        for one in _all_series(self.table):
+            if one.name == UP and not one.labels:
+                up[one.source] = set(one.at_ns.tolist())
+            elif one.name == DURATION:
+                took[one.source] = [
+                    (at_ns, at_ns + round(took_s * NS_PER_S))
+                    for at_ns, took_s in zip(one.at_ns.tolist(), one.value.tolist(), strict=True)
+                ]
+        return {
+            source: [(at_ns, by_ns) for at_ns, by_ns in took[source] if at_ns in instants]
+            for source, instants in up.items()
         }
-        return [
-            (int(at_ns), int(at_ns) + round(float(took_s) * NS_PER_S))
-            for one in _all_series(self.table)
-            if one.source == source and one.name == DURATION
-            for at_ns, took_s in zip(one.at_ns, one.value, strict=True)
-            if int(at_ns) in up
-        ]
 
 
 def read(directory: Path) -> Telemetry | None:
@@ -241,8 +184,8 @@ class _Columns:
     def add(self, payload: bytes) -> None:
         import numpy as np
 
-        at_ns, source, count = _ANSWER.unpack_from(payload)
-        start = _ANSWER.size
+        at_ns, source, count = ANSWER.unpack_from(payload)
+        start = ANSWER.size
         numbers = np.frombuffer(payload, np.uint32, count, start)
         values = np.frombuffer(payload, np.float64, count, start + numbers.nbytes)
         self.parts.append((at_ns, source, numbers, values))
@@ -262,22 +205,39 @@ class _Columns:
         at_ns = np.repeat(np.array([at_ns for at_ns, _, _, _ in self.parts], np.int64), sizes)
         values = np.concatenate([values for _, _, _, values in self.parts])
         columns = [
-            pa.array(at_ns),
+            _array(pa.int64(), at_ns),
             *(
-                pa.DictionaryArray.from_arrays(
-                    pa.array(places[name]), pa.array(self.words[name], pa.string())
-                )
+                pa.DictionaryArray.from_arrays(_array(pa.int32(), places[name]), _texts(self.words[name]))
                 for name in _DICTIONARIES
             ),
-            pa.array(values),
+            _array(pa.float64(), values),
         ]
         self.parts, self.rows = [], 0
         return pa.RecordBatch.from_arrays(columns, schema=_schema())
 
 
+def _array(type_: pa.DataType, cells: NDArray[Any]) -> pa.Array:
+    """A column from raw buffers: `pa.array` would import pandas (0.8 s) on its first call."""
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(type_, len(cells), [None, pa.py_buffer(cells)])
+
+
+def _texts(words: Sequence[str]) -> pa.Array:
+    import numpy as np
+    import pyarrow as pa
+
+    texts = [word.encode("utf-8", "replace") for word in words]
+    ends = np.zeros(len(texts) + 1, np.int32)
+    np.cumsum([len(text) for text in texts], out=ends[1:])
+    return pa.Array.from_buffers(
+        pa.string(), len(texts), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
+    )
+
+
 def _batches(log: Path) -> Iterator[pa.RecordBatch]:
     columns = _Columns()
-    for kind, payload in _frames(log):
+    for kind, payload in frames(log):
         if kind == b"S":
             columns.declare(json.loads(payload))
             continue
@@ -288,16 +248,6 @@ def _batches(log: Path) -> Iterator[pa.RecordBatch]:
         yield columns.batch()
 
 
-def _frames(log: Path) -> Iterator[tuple[bytes, bytes]]:
-    with log.open("rb") as file:
-        while len(head := file.read(_FRAME.size)) == _FRAME.size:
-            size, kind = _FRAME.unpack(head)
-            payload = file.read(size)
-            if len(payload) < size:
-                return  # torn: the process was killed while it wrote this
-            yield kind, payload
-
-
 def _all_series(table: pa.Table) -> Iterator[Series]:
     import numpy as np
 
@@ -305,9 +255,9 @@ def _all_series(table: pa.Table) -> Iterator[Series]:
         return
     table = table.unify_dictionaries().combine_chunks()
     columns = {name: table.column(name).chunk(0) for name in table.column_names}
-    places = {name: np.asarray(columns[name].indices) for name in _DICTIONARIES}
+    places = {name: arrow.numbers(columns[name].indices) for name in _DICTIONARIES}
     words = {name: columns[name].dictionary.to_pylist() for name in _DICTIONARIES}
-    at_ns, value = np.asarray(columns["at_ns"]), np.asarray(columns["value"])
+    at_ns, value = arrow.numbers(columns["at_ns"]), arrow.numbers(columns["value"])
     order = np.lexsort((at_ns, places["type"], places["series"], places["source"]))
     keys = np.stack([places[name][order] for name in ("source", "series", "type")])
     borders = np.flatnonzero((keys[:, 1:] != keys[:, :-1]).any(axis=0)) + 1
