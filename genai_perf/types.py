@@ -183,6 +183,7 @@ class Answer(msgspec.Struct):
     `content` for each, so that it can be measured."""
     tool_reads: list[int] = []
     tool_shared: list[int] = []
+    tool_shared: list[int] = []
     usage: Usage | None = None
     finish_reason: str | None = None
     error: RequestError | None = None

@@ -135,5 +135,5 @@ def _loaded(entry: "EntryPoint") -> Endpoint:
     return found
 
 
-_HELPERS = {"frames", "kserve_messages", "openai", "sse", "tensors"}
+_HELPERS = {"frames", "kserve_messages", "openai", "reading", "scores", "sse", "tensors"}
 """Files here that several endpoints share and that are no endpoint themselves."""

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-_TEXT = re.compile(rb'"(?:content|text)": ?"((?:[^"\\]|\\.)*)"')
+TEXT = re.compile(rb'"(?:content|text)": ?"((?:[^"\\]|\\.)*)"')
+"""The text in an event of a chat or text completion, and of others that call it so."""
 _decode_texts = msgspec.json.Decoder(list[str]).decode
 
 
@@ -25,13 +26,15 @@ class Run(NamedTuple):
     """The value in each of them, never empty."""
 
 
-def find_run(events: Sequence[bytes]) -> Run | None:
+def find_run(events: Sequence[bytes], text: re.Pattern[bytes] = TEXT) -> Run | None:
     """The run around the middle of these events; None when there is none to be sure of.
+
+    `text` finds the string that changes, in its group 1.
 
     What the string means, and whether the events hold anything else of interest, is seen on any one of them.
     """
     sample = events[len(events) // 2]
-    match = _TEXT.search(sample)
+    match = text.search(sample)
     if match is None:
         return None
     start = match.start(1)

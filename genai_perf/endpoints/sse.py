@@ -16,8 +16,11 @@ from typing import NamedTuple
 
 BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-_BETWEEN = b"\n\ndata: "
-_FRAME_BYTES = len(_BETWEEN)
+_COMMENTS = re.compile(rb"(?::[^\r\n]*\n+)+")
+_DATA = b"\ndata: "
+_NAME = b"event: "
+_PREFIXES = (b"data: ", _NAME, b"data:")
+"""What every event of a plain answer begins with, be it one or the other."""
 _PIECE_BYTES = 65_536
 """What is looked at in one step, which takes 0.1 ms, however long the answer is."""
 _Found = tuple[list[bytes], list[int], dict[int, bytes]]
@@ -51,11 +54,18 @@ def parse(reads: Sequence[bytes], *, complete: bool, at_once: int) -> Iterator[E
 
 def _found(body: bytes, complete: bool, at_once: int) -> Iterator[_Found]:
     """(data, end offsets, names by position): the plain events first, then by the letter of the standard."""
-    start = 0
-    while lines := _plain_events(body, start):
-        for first in range(0, len(lines), at_once):
-            data = lines[first : first + at_once]
-            yield data, [start := start + len(line) + _FRAME_BYTES for line in data], {}
+    start = _after_comments(body, 0)
+    while plain := _plain_events(body, start):
+        frame_bytes = plain.frame_bytes
+        for first in range(0, len(plain.data), at_once):
+            data, names = plain.data[first : first + at_once], plain.names[first : first + at_once]
+            if names:
+                sizes = zip(data, names)
+                ends = [start := start + len(line) + len(name) + frame_bytes for line, name in sizes]
+            else:
+                ends = [start := start + len(line) + frame_bytes for line in data]
+            yield data, ends, dict(enumerate(names))
+        start = _after_comments(body, start)
     if start == len(body):
         return
     found = (
@@ -72,16 +82,47 @@ def _found(body: bytes, complete: bool, at_once: int) -> Iterator[_Found]:
         )
 
 
-def _plain_events(body: bytes, start: int) -> list[bytes] | None:
-    """The data of the events from there on, as many as a piece holds; None where any is not plain.
+def _after_comments(body: bytes, start: int) -> int:
+    """Where the comments end that begin there."""
+    found = _COMMENTS.match(body, start)
+    return found.end() if found else start
 
-    Plain is one `data: ` line ended by a bare newline: nearly every event of nearly every server.
+
+class _Plain(NamedTuple):
+    data: list[bytes]
+    names: list[bytes]
+    """Empty where the events have none."""
+    frame_bytes: int
+    """What stands around the data, and the name, of each."""
+
+
+def _plain_events(body: bytes, start: int) -> _Plain | None:
+    """The events from there on, as many as a piece holds; None where any is not plain.
+
+    Plain is one `data` line ended by a bare newline, maybe after one `event` line: nearly every event of
+    nearly every server.
     """
-    piece = body[start : body.rfind(b"\n\n", start, start + _PIECE_BYTES) + 2]
-    if not piece.startswith(b"data: ") or b"\r" in piece:
+    prefix = next((prefix for prefix in _PREFIXES if body.startswith(prefix, start)), None)
+    end = body.rfind(b"\n\n", start, start + _PIECE_BYTES) + 2
+    if prefix is None or end < start + len(prefix) + 2:
         return None
-    lines = piece[6:-2].split(_BETWEEN)
-    return lines if piece.count(b"\n") == 2 * len(lines) and b"" not in lines else None
+    piece = body[start:end]
+    if prefix == _NAME:
+        piece = piece.removesuffix(b"data: [DONE]\n\n")  # which has no name, and comes by itself then
+    if b"\r" in piece:
+        return None
+    blocks = piece[len(prefix) : -2].split(b"\n\n" + prefix)
+    lines = piece.count(b"\n")
+    if prefix != _NAME:
+        is_plain = lines == 2 * len(blocks) and b"" not in blocks
+        if prefix == b"data:" and b"\n\ndata: " in piece:
+            is_plain = False
+        return _Plain(blocks, [], len(prefix) + 2) if is_plain else None
+    pairs = [block.partition(_DATA) for block in blocks]
+    names, data = [pair[0] for pair in pairs], [pair[2] for pair in pairs]
+    if lines != 3 * len(blocks) or b"" in data or b"" in names:
+        return None
+    return _Plain(data, names, len(_NAME) + len(_DATA) + 2)
 
 
 def _blocks(body: bytes, start: int) -> Iterator[tuple[list[bytes], int, bool]]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_perf import endpoints
-from genai_perf.endpoints.openai import EVENTS_PER_STEP
+from genai_perf.endpoints.reading import EVENTS_PER_STEP
 from genai_perf.types import RequestError, Usage
 
 CHAT = endpoints.get("chat")
