@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from genai_perf.clock import NS_PER_S
 from genai_perf.metrics.catalog import CATALOG, Metric, Shown, Unit, available
 from genai_perf.metrics.exactness import sentence
-from genai_perf.reports import Result, gpus
+from genai_perf.reports import Result, gpus, models
 from genai_perf.reports.csv_file import cell, shown
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ def write(
     console.print(_table(result, console, verbose))
     if verbose and result.gpus is not None:
         console.print(gpus.table(result.gpus, COLUMNS))
+    if verbose and (served := models.of(result)):
+        console.print(models.table(served))
     for line in _lines(result, directory):
         # A terminal wraps between words; in a file, a line stays one line.
         console.print(_printable(line, console), soft_wrap=not console.is_terminal)

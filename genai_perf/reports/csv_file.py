@@ -1,7 +1,8 @@
 """`<stem>_genai_perf.csv`: GenAI-Perf's, byte for byte.
 
 Scripts that read it split it at the blank lines and know its rows by name, so what is ours (latency from
-due time, p99.9, errors, uncertainty) is not in here; the JSON has it.
+due time, p99.9, errors, uncertainty) is not in here; the JSON has it. Only what Triton's models did stands
+under GenAI-Perf's sections, in one of its own.
 """
 
 import csv
@@ -9,7 +10,7 @@ import io
 from pathlib import Path
 
 from genai_perf.metrics.catalog import CATALOG, Metric, Needs, Shown, available
-from genai_perf.reports import Result, gpus
+from genai_perf.reports import Result, gpus, models
 from genai_perf.reports.files import whole_file
 from genai_perf.types import Stats
 
@@ -40,6 +41,8 @@ def render(result: Result) -> str:
             writer.writerow([metric.heading, cell(result, metric, "avg")])
     if result.gpus is not None:
         writer.writerows(gpus.csv_rows(result.gpus, COLUMNS))
+    if served := models.of(result):
+        writer.writerows(models.csv_rows(served))
     return text.getvalue()
 
 

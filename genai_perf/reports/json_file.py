@@ -2,8 +2,8 @@
 
 GenAI-Perf's are the metrics, `telemetry_stats` and `input_config`. After them: our metrics, in the same form;
 `uncertainty`, how far the truth may lie from each statistic, in the metric's unit; `exactness`, on what
-evidence; and `errors`, `streaming`, `tokenizer`, `run`, `notes`, `versions`, `gpus`. Within a metric, `p99.9`
-and `count` stand after GenAI-Perf's statistics.
+evidence; and `errors`, `streaming`, `tokenizer`, `run`, `notes`, `versions`, `gpus`, `server_statistics`.
+Within a metric, `p99.9` and `count` stand after GenAI-Perf's statistics.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 
 from genai_perf.clock import NS_PER_S
 from genai_perf.metrics.catalog import CATALOG
-from genai_perf.reports import Result, gpus
+from genai_perf.reports import Result, gpus, models
 from genai_perf.reports.csv_file import statistics
 from genai_perf.reports.files import whole_file
 from genai_perf.reports.input_config import input_config
@@ -71,6 +71,7 @@ def document(result: Result) -> dict[str, Any]:
         "notes": list(result.summary.notes),
         "versions": dict(result.info.versions),
         **({"gpus": gpus.details(result.gpus, result.summary)} if result.gpus is not None else {}),
+        **({"server_statistics": models.details(served)} if (served := models.of(result)) else {}),
     }
 
 

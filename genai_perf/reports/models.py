@@ -1,0 +1,103 @@
+"""What Triton's own counters say of its models during the run, for the console, the CSV and the JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from genai_perf.metrics.catalog import Unit
+from genai_perf.metrics.server_statistics import BESIDE, COUNTS, MEASURED, STEP
+from genai_perf.reports import Result
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+TIMES = {
+    "success": "request",
+    "queue": "queue",
+    "compute_input": "compute input",
+    "compute_infer": "compute infer",
+    "compute_output": "compute output",
+}
+"""The stages whose times are told, and what tables call them. `success` is the whole of a request."""
+
+_CACHE = {"cache_hit": "cache hit", "cache_miss": "cache miss"}
+"""Told of a model with a response cache."""
+
+_PARTS = {
+    MEASURED: "measured",
+    STEP: "a step of the ensemble",
+    BESIDE: "called by another, or by other clients",
+}
+
+HEADINGS = (
+    "Model",
+    "Inferences",
+    "Executions",
+    "Failed",
+    *(f"{name.capitalize()} avg (ms)" for name in TIMES.values()),
+)
+
+
+def of(result: Result) -> Mapping[str, Mapping[str, Any]]:
+    """The counters by model; empty where none were read."""
+    return result.end.server_statistics if result.end is not None else {}
+
+
+def details(models: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """For the JSON: the counters by model, times as an average and in total."""
+    return {
+        name: {
+            "part": row["part"],
+            **({} if row["decoupled"] is None else {"decoupled": row["decoupled"]}),
+            **{count: row[count] for count in COUNTS},
+            "success_count": row["success"]["count"],
+            "fail_count": row["fail"]["count"],
+            **{
+                stage: {"unit": "ms", "avg": _average_ms(row, stage), "total": Unit.MS.of(row[stage]["ns"])}
+                for stage in (*TIMES, *(stage for stage in _CACHE if row[stage]["count"]))
+            },
+        }
+        for name, row in models.items()
+    }
+
+
+def csv_rows(models: Mapping[str, Mapping[str, Any]]) -> Iterator[list[str]]:
+    """A section of its own under the others."""
+    yield []
+    yield list(HEADINGS)
+    for name, row in models.items():
+        yield [name, *_cells(row)]
+
+
+def table(models: Mapping[str, Mapping[str, Any]]) -> Table:
+    """For the console."""
+    from rich.table import Table
+
+    caption = "Times are averages of its own clocks."
+    if any(row["decoupled"] for row in models.values()):
+        caption += " A decoupled model's cover the call that takes a request, not the answer that it streams."
+    made = Table(title="What Triton says of its models", caption=caption)
+    for heading in HEADINGS:
+        made.add_column(
+            heading.replace(" avg (ms)", "\n(ms)"), justify="left" if heading == "Model" else "right"
+        )
+    for name, row in models.items():
+        note = "" if row["part"] == MEASURED else f"\n{_PARTS[row['part']]}"
+        made.add_row(name + note, *_cells(row))
+    return made
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    counts = (row["inference_count"], row["execution_count"], row["fail"]["count"])
+    return [*(f"{count:,}" for count in counts), *(_shown(_average_ms(row, stage)) for stage in TIMES)]
+
+
+def _shown(average_ms: float | None) -> str:
+    return "N/A" if average_ms is None else f"{average_ms:,.2f}"
+
+
+def _average_ms(row: Mapping[str, Any], stage: str) -> float | None:
+    """Per request; None where it took place for none."""
+    count = row[stage]["count"]
+    return Unit.MS.of(row[stage]["ns"] / count) if count else None
