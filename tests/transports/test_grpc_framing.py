@@ -20,6 +20,7 @@ from http2_frames import (
     SETTINGS,
     WINDOW_UPDATE,
     Http2Peer,
+    always,
     answer,
     data,
     frame,
