@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from genai_perf.clock import NS_PER_S, monotonic_ns, wall_ns
-from genai_perf.server import answers
+from genai_perf.server import answers, metrics
 from genai_perf.server.deadlines import Deadlines
 from genai_perf.server.decoder import Decoder, Ending, Generation
 from genai_perf.server.latency import Fate
@@ -36,6 +36,7 @@ _APIS = {str(api): api for api in Api}
 _HEALTH = b'{"status":"ok"}'
 _HEALTH_PATHS = ("/", "/health", "/v1/health/live", "/v1/health/ready")
 _MODELS_PATH = "/v1/models"
+_METRICS_PATH = "/metrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class App:
         self._known_bytes = 0
         self._created_s = wall_ns() // NS_PER_S
         self._stopping = False
+        self._metrics = metrics.Metrics()
         self.decoder = Decoder(self._model, settings.max_active, deadlines.at)
         self.connections: set[Connection] = set()
         self.totals = Totals()
@@ -117,17 +119,26 @@ class App:
                 self._call(connection, request, api)
             else:
                 _refuse(connection, _wrong_method(request, "POST"))
-        elif path in _HEALTH_PATHS or path == _MODELS_PATH or path.startswith(f"{_MODELS_PATH}/"):
+        elif path in (*_HEALTH_PATHS, _MODELS_PATH, _METRICS_PATH) or path.startswith(f"{_MODELS_PATH}/"):
             if request.method not in ("GET", "HEAD"):
                 _refuse(connection, _wrong_method(request, "GET, HEAD"))
             elif path in _HEALTH_PATHS:
                 connection.respond(200, _HEALTH)
+            elif path == _METRICS_PATH:
+                self._tell_metrics(connection, request)
             else:
                 self._list_models(connection, request)
         else:
-            known = ", ".join((*_APIS, _MODELS_PATH, *_HEALTH_PATHS))
+            known = ", ".join((*_APIS, _MODELS_PATH, _METRICS_PATH, *_HEALTH_PATHS))
             message = f"Unknown request URL: {request.method} {path}. There are: {known}"
             _refuse(connection, Refusal(404, message, code="unknown_url"))
+
+    def _tell_metrics(self, connection: Connection, request: HttpRequest) -> None:
+        """Open to everybody, as servers have it: there are no secrets in it."""
+        body = self._metrics.page(running=self.decoder.active, waiting=self.decoder.waiting)
+        headers = (("content-type", metrics.CONTENT_TYPE), ("content-length", str(len(body))))
+        connection.write(connection.head(200, *headers) + (b"" if request.method == "HEAD" else body))
+        connection.finish()
 
     def _list_models(self, connection: Connection, request: HttpRequest) -> None:
         refusal = self._check_key(request)
@@ -309,8 +320,27 @@ class App:
 
     def _log(self, call: Call, outcome: str, end_ns: int) -> None:
         self.totals.outcomes[outcome] += 1
+        if call.generation is not None and call.prepared is not None:
+            self._count_in(call, call.generation, call.prepared, outcome, end_ns)
         if self._truth_log is not None:
             self._truth_log.add(_truth(call, outcome, end_ns))
+
+    def _count_in(
+        self, call: Call, generation: Generation, prepared: Prepared, outcome: str, end_ns: int
+    ) -> None:
+        reply = call.reply
+        streaming = reply is not None and reply.ask.streaming
+        visible, reasoning = _tokens(call, outcome)
+        self._metrics.count(
+            call.model,
+            received_ns=call.request.received_ns,
+            admitted_ns=generation.admitted_ns,
+            end_ns=end_ns,
+            token_ns=generation.sent_ns if streaming else (),
+            input_tokens=prepared.input_tokens,
+            output_tokens=visible + reasoning,
+            finish_reason=(reply.finish_reason if reply is not None else "stop") if outcome == "ok" else None,
+        )
 
 
 def prepare(ask: Ask, settings: ServerSettings, count: Count) -> Prepared:
@@ -325,9 +355,7 @@ def prepare(ask: Ask, settings: ServerSettings, count: Count) -> Prepared:
 def _truth(call: Call, outcome: str, end_ns: int) -> Truth:
     generation, reply = call.generation, call.reply
     streaming = reply is not None and reply.ask.streaming
-    # An answer sent as a whole has brought all of its tokens or none.
-    brought = generation.done if generation is not None and (streaming or outcome == "ok") else 0
-    reasoning = min(brought, reply.reasoning_tokens) if reply is not None else 0
+    visible, reasoning = _tokens(call, outcome)
     sent_ns = generation.sent_ns if generation is not None else []
     split = reasoning if streaming else 0
     return Truth(
@@ -342,11 +370,22 @@ def _truth(call: Call, outcome: str, end_ns: int) -> Truth:
         admitted_ns=generation.admitted_ns if generation is not None else None,
         end_ns=end_ns,
         input_tokens=call.prepared.input_tokens if call.prepared is not None else 0,
-        output_tokens=(brought - reasoning) * reply.ask.prompts if reply is not None else 0,
+        output_tokens=visible,
         reasoning_tokens=reasoning,
         token_ns=sent_ns[split:],
         reasoning_ns=sent_ns[:split],
     )
+
+
+def _tokens(call: Call, outcome: str) -> tuple[int, int]:
+    """How many were sent: those of all prompts without reasoning, and those of the reasoning."""
+    generation, reply = call.generation, call.reply
+    if generation is None or reply is None:
+        return 0, 0
+    # An answer sent as a whole has brought all of its tokens or none.
+    brought = generation.done if reply.ask.streaming or outcome == "ok" else 0
+    reasoning = min(brought, reply.reasoning_tokens)
+    return (brought - reasoning) * reply.ask.prompts, reasoning
 
 
 def _refuse(connection: Connection, refusal: Refusal, *headers: tuple[str, str]) -> None:

@@ -70,6 +70,16 @@ class Decoder:
         self.latest_ns = 0
         """By how much the latest was."""
 
+    @property
+    def active(self) -> int:
+        """How many are being decoded."""
+        return self._places.active
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        return self._places.waiting
+
     def submit(self, generation: Generation, now_ns: int) -> None:
         """Decode it as soon as there is a place."""
         generation.submitted_ns = now_ns
