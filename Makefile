@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TRITON := .triton
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # More for the command at hand: make test ARGS="tests/metrics -k goodput", make bench ARGS=--help
@@ -11,7 +12,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-plots setup-real demo test check fmt docs bench lock clean
+.PHONY: help setup setup-plots setup-real setup-triton demo test check fmt docs bench lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name what; do \
@@ -22,6 +23,8 @@ setup: $(VENV)/.installed ## .venv with the program (editable) and its tools, fr
 setup-plots: $(VENV)/.installed-plots ## and kaleido, for images of the plots; they need a Chrome or Chromium besides
 
 setup-real: $(VENV)/.installed-real ## and llama.cpp's own server, for the tests against a real one
+
+setup-triton: $(TRITON)/.installed ## and NVIDIA's Triton, in an environment of its own, for the tests against it
 
 demo: setup ## measure the embedded server: a table, and the run's files in artifacts/
 	$(BIN)/genai-perf profile -m gpt2 --tokenizer builtin --endpoint-type chat --streaming --url embedded \
@@ -54,9 +57,11 @@ lock: setup ## the locks again after a change in pyproject.toml; ARGS=--upgrade 
 	$(call compile,requirements-dev.lock,--extra dev --constraints requirements.lock)
 	$(call compile,requirements-plots.lock,--extra plots --constraints requirements-dev.lock)
 	$(call compile,requirements-real.lock,--extra real --constraints requirements-dev.lock)
+	printf '%s\n' 'nvidia-pytriton==0.7.0' 'numpy<2' | $(BIN)/uv pip compile - --output-file requirements-triton.lock \
+		--no-deps --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet $(ARGS)
 
-clean: ## remove .venv, caches and builds; the runs in artifacts/ stay
-	rm -rf $(VENV) build dist benchmarks/build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+clean: ## remove .venv, .triton, caches and builds; the runs in artifacts/ stay
+	rm -rf $(VENV) $(TRITON) build dist benchmarks/build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find genai_perf tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # Hashes of every platform's files, and no registry's address.
@@ -80,6 +85,14 @@ $(VENV)/.installed: $(BIN)/python requirements-dev.lock pyproject.toml
 $(VENV)/.installed-plots: $(VENV)/.installed requirements-plots.lock
 	@echo "Installing kaleido"
 	@$(PIP) install --no-compile --require-hashes --requirement requirements-plots.lock
+	@touch $@
+
+# The server of a wheel whose Python half nobody needs, and the numpy that its backend can work with.
+$(TRITON)/.installed: requirements-triton.lock
+	@echo "Installing Triton into $(TRITON): 230 MB"
+	@$(PYTHON) -m venv $(TRITON)
+	@$(TRITON)/bin/python -m pip --disable-pip-version-check --quiet install --no-compile --no-deps \
+		--require-hashes --requirement requirements-triton.lock
 	@touch $@
 
 $(VENV)/.installed-real: $(VENV)/.installed requirements-real.lock

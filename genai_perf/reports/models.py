@@ -24,12 +24,6 @@ TIMES = {
 _CACHE = {"cache_hit": "cache hit", "cache_miss": "cache miss"}
 """Told of a model with a response cache."""
 
-_PARTS = {
-    MEASURED: "measured",
-    STEP: "a step of the ensemble",
-    BESIDE: "called by another, or by other clients",
-}
-
 HEADINGS = (
     "Model",
     "Inferences",
@@ -77,14 +71,17 @@ def table(models: Mapping[str, Mapping[str, Any]]) -> Table:
     caption = "Times are averages of its own clocks."
     if any(row["decoupled"] for row in models.values()):
         caption += " A decoupled model's cover the call that takes a request, not the answer that it streams."
+    parts = {row["part"] for row in models.values()}
+    caption += f" ({STEP}): of the ensemble." * (STEP in parts)
+    caption += f" ({BESIDE}): called by another model, or by other clients." * (BESIDE in parts)
     made = Table(title="What Triton says of its models", caption=caption)
     for heading in HEADINGS:
         made.add_column(
             heading.replace(" avg (ms)", "\n(ms)"), justify="left" if heading == "Model" else "right"
         )
     for name, row in models.items():
-        note = "" if row["part"] == MEASURED else f"\n{_PARTS[row['part']]}"
-        made.add_row(name + note, *_cells(row))
+        part = "" if row["part"] == MEASURED else f" ({row['part']})"
+        made.add_row(name + part, *_cells(row))
     return made
 
 
