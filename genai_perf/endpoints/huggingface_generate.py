@@ -19,11 +19,12 @@ from genai_perf.types import Answer, Exchange, Turn, Usage
 
 
 def build(turn: Turn, model: str, streaming: bool) -> dict[str, Any]:
-    """The texts, joined by blanks, after the images as Markdown: that is how this API takes them.
+    """System message and texts, joined by blanks, after the images as Markdown.
 
     `stream` is for servers that stream at the root; `generate_stream` does not look at it.
     """
-    parts = [*(f"![]({url})" for url in turn.images), *turn.texts]
+    parts = [f"![]({url})" for url in turn.images]
+    parts += [turn.system, *turn.texts] if turn.system else turn.texts
     body: dict[str, Any] = {"model": model, "inputs": " ".join(parts)}
     if streaming:
         body["stream"] = True
