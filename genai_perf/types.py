@@ -259,6 +259,8 @@ class RunInfo:
     """`name`, `kind` (local, cache, hub, builtin), `reason`, `fingerprint`."""
     versions: Mapping[str, str]
     """Of what matters for a result: python, the event loop, the wire, the operating system."""
+    merged: Mapping[str, Any] = field(default_factory=dict)
+    """What it was made of, where several runs were merged into it; empty for a run."""
 
 
 @dataclass(frozen=True, slots=True)

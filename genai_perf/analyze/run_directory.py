@@ -62,7 +62,7 @@ def _read(directory: Path, *, must_have_report: bool = True) -> Scenario:
     report = next(iter(sorted(directory.glob(_REPORT))), None)
     try:
         if run:
-            config = _config(run["run"]["config"])
+            config = recorded_config(run["run"]["config"])
             scenario = Scenario.planned(config, _varied(config), directory)
         else:
             scenario = _of_genai_perf(_document(_present(report, directory)), directory)
@@ -97,7 +97,7 @@ def _document(path: Path) -> dict[str, Any]:
     return document
 
 
-def _config(public: Mapping[str, Mapping[str, Any]]) -> Config:
+def recorded_config(public: Mapping[str, Mapping[str, Any]]) -> Config:
     """The config that a run recorded; options that this version does not have are left out."""
     sections = {}
     for section in fields(Config):

@@ -15,6 +15,7 @@ from typer.main import get_command
 from genai_perf.cli.analyze import SweepCommand, analyze
 from genai_perf.cli.commands import SectionedGroup, TextCommand
 from genai_perf.cli.invocation import Invocation
+from genai_perf.cli.process_export_files import process_export_files
 from genai_perf.cli.profile import profile
 from genai_perf.cli.report import report
 from genai_perf.cli.serve import serve
@@ -47,6 +48,12 @@ app.command(
     "--sweep-type concurrency --sweep-range 1:128",
 )(analyze)
 app.command(cls=TextCommand, context_settings=_HELP)(report)
+app.command(
+    "process-export-files",
+    cls=TextCommand,
+    context_settings=_HELP,
+    epilog="Example: genai-perf process-export-files -d hosts --artifact-dir merged",
+)(process_export_files)
 app.command(cls=TextCommand, context_settings=_HELP)(serve)
 
 

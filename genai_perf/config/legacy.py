@@ -65,7 +65,7 @@ LATER_OPTIONS: Sequence[str] = (
     "--session-turns-stddev",
 )
 
-LATER_COMMANDS: Sequence[str] = ("compare", "config", "create-template", "process-export-files")
+LATER_COMMANDS: Sequence[str] = ("compare", "config", "create-template")
 
 LATER_VALUES: Mapping[str, Sequence[str]] = {
     "endpoint.type": (

@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from genai_perf.config.schema import AnalyzeConfig, CheckpointConfig, Config
+from genai_perf.config.schema import AnalyzeConfig, CheckpointConfig, Config, ProcessConfig
 from genai_perf.config.values import parse_extra_inputs, parse_goodput
 from genai_perf.exceptions import UsageError
 
@@ -194,3 +194,6 @@ CHECKPOINT_OPTIONS: Mapping[str, Option] = {row.key: row for row in rows_of("che
 
 ANALYZE_OPTIONS: Mapping[str, Option] = {row.key: row for row in rows_of("analyze", AnalyzeConfig)}
 """Those of `analyze` alone."""
+
+PROCESS_OPTIONS: Mapping[str, Option] = {row.key: row for row in rows_of("process", ProcessConfig)}
+"""Those of `process-export-files` alone."""

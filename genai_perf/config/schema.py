@@ -186,6 +186,13 @@ class AnalyzeConfig:
     sweep_lists: tuple[str, ...] = option((), "--sweep-list", metavar="[TYPE:]A,B,C", help="Its values one by one, in this order; instead of a range.")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessConfig:
+    """What `process-export-files` merges."""
+
+    input_path: Path = option(Path("aggregated"), "-d", "--input-directory", metavar="DIR", help="Where the runs' directories are, at any depth.")
+
+
 # fmt: on
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:

@@ -97,13 +97,12 @@ class Journal:
         self.path = path
         self._kept = _Batch()
         self._is_broken = False
-        schema = SCHEMA.with_metadata({_INFO_KEY: json.dumps(asdict(info))})
         try:
             self._file = path.open("wb", buffering=0)
         except OSError as exc:
             raise self._refused(exc, _ELSEWHERE) from exc
         try:
-            self._write(schema.serialize())
+            self._write(_schema(info).serialize())
         except ArtifactError as exc:
             self._file.close()
             raise ArtifactError(exc.message, hint=_ELSEWHERE) from exc
@@ -207,6 +206,20 @@ class _Lists(NamedTuple):
     values: "array[int]"
     ends: "array[int]"
     """Where each list ends; begins with a zero."""
+
+
+def write(path: Path, info: RunInfo, tables: Iterable[pa.Table]) -> None:
+    """A whole journal of rows that were in journals before. Raises ArtifactError."""
+    try:
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, _schema(info)) as writer:
+            for table in tables:
+                writer.write_table(table, max_chunksize=ROWS_PER_BATCH)
+    except OSError as exc:
+        raise ArtifactError(f"{path}: cannot be written: {exc.strerror or exc}", hint=_ELSEWHERE) from exc
+
+
+def _schema(info: RunInfo) -> pa.Schema:
+    return SCHEMA.with_metadata({_INFO_KEY: json.dumps(asdict(info))})
 
 
 def read(path: Path) -> tuple[RunInfo, pa.Table]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from genai_perf import endpoints
 from genai_perf.config.schema import OPEN_LOADS, MetricsConfig, TokenizerConfig
 from genai_perf.profile.directory import JOURNAL, read_end
-from genai_perf.types import RunEnd, RunInfo
+from genai_perf.types import RunEnd, RunInfo, Stats, Summary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,7 +55,7 @@ def summarize(
         bodies = inputs_file.bodies(directory / inputs_file.NAME)
         input_tokens = counter.count(endpoint.prompt_text(body) for body in bodies)
         info = replace(info, tokenizer=counter.info())
-    records = _measured(records, end)
+    records = measured(records, end)
     columns = read_columns(
         records,
         count=counter.count if counter is not None and endpoint.produces_tokens else None,
@@ -64,6 +64,8 @@ def summarize(
         slos=settings.goodput,
     )
     summary = of_columns(columns, info, end, settings=settings, produces_tokens=endpoint.produces_tokens)
+    if info.merged:
+        summary = _of_merged(summary, info.merged)
     gpus = _gpus(directory, columns)
     if gpus is not None:
         summary = replace(summary, notes=(*summary.notes, *gpus.notes))
@@ -83,6 +85,18 @@ def summarize(
         columns=columns,
         gpus=gpus,
     )
+
+
+def _of_merged(summary: Summary, merged: Mapping[str, Any]) -> Summary:
+    """With the notes of the merging, and without bounds where other programs took the stamps."""
+    summary = replace(summary, notes=(*merged["notes"], *summary.notes))
+    if merged["has_bounds"]:
+        return summary
+    metrics = {
+        tag: replace(figure, uncertainty=None) if isinstance(figure, Stats) else figure
+        for tag, figure in summary.metrics.items()
+    }
+    return replace(summary, metrics=metrics, exactness={})
 
 
 def _gpus(directory: Path, columns: "Columns") -> "GPUs | None":
@@ -119,7 +133,7 @@ def _tokenizer_of(info: RunInfo) -> TokenizerConfig:
     return TokenizerConfig(**info.config["tokenizer"])
 
 
-def _measured(records: "pa.Table", end: RunEnd | None) -> "pa.Table":
+def measured(records: "pa.Table", end: RunEnd | None) -> "pa.Table":
     """The records without those that ended after the last measurement window; the journal keeps them."""
     if end is None or not end.windows:
         return records

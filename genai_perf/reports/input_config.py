@@ -28,7 +28,7 @@ def input_config(result: Result) -> dict[str, Any]:
     shown: dict[str, Any] = _shown(
         {
             "model_names": model_names,
-            "subcommand": "profile",
+            "subcommand": "process" if result.info.merged else "profile",
             "verbose": option("output", "verbose", False),
             "template_filename": unset,
             "analyze": {"sweep_parameters": unset},
@@ -105,7 +105,7 @@ def input_config(result: Result) -> dict[str, Any]:
                 "trust_remote_code": option("tokenizer", "trust_remote_code"),
                 "_enable_debug_logging": False,
             },
-            "process": {"input_path": unset},
+            "process": {"input_path": result.info.merged.get("input", unset)},
         }
     )
     return shown

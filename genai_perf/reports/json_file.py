@@ -52,7 +52,7 @@ def document(result: Result) -> dict[str, Any]:
     ours = [tag for tag in CATALOG if tag in measured and tag not in COMPATIBLE]
     return {
         **{tag: _metric(tag, measured[tag]) for tag in COMPATIBLE if tag in measured},
-        **({"telemetry_stats": gpus.telemetry_stats(result.gpus)} if result.gpus is not None else {}),
+        **_telemetry_stats(result),
         "input_config": input_config(result),
         **{tag: _metric(tag, measured[tag]) for tag in ours},
         "uncertainty": {
@@ -68,11 +68,26 @@ def document(result: Result) -> dict[str, Any]:
         "streaming": result.info.streaming,
         "tokenizer": dict(result.info.tokenizer),
         "run": _run(result),
+        **({"merged": _merged(result)} if result.info.merged else {}),
         "notes": list(result.summary.notes),
         "versions": dict(result.info.versions),
         **({"gpus": gpus.details(result.gpus, result.summary)} if result.gpus is not None else {}),
         **({"server_statistics": models.details(served)} if (served := models.of(result)) else {}),
     }
+
+
+def _telemetry_stats(result: Result) -> dict[str, Any]:
+    """GPUs that were sampled, and those of merged runs of which only figures are known."""
+    stats: dict[str, Any] = gpus.telemetry_stats(result.gpus) if result.gpus is not None else {}
+    for metric, by_gpu in result.info.merged.get("telemetry_stats", {}).items():
+        stats[metric] = {**by_gpu, **stats.get(metric, {})}
+    return {"telemetry_stats": stats} if stats else {}
+
+
+def _merged(result: Result) -> dict[str, Any]:
+    """How several runs lie in time, and what each of them was; the notes say it in words."""
+    named = ("input", "how", "measured_s", "overlapped_s", "runs")
+    return {name: result.info.merged[name] for name in named}
 
 
 def _metric(tag: str, figure: Stats | float) -> dict[str, Any]:
