@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from genai_perf import endpoints
 from genai_perf.exceptions import UsageError
 
-OURS = ["chat", "completions", "embeddings"]
+HERE = Path(endpoints.__file__).parent
+OURS = sorted(file.stem for file in HERE.glob("*.py") if "\nENDPOINT = Endpoint(" in file.read_text())
 
 
 def install(directory, entries, module=""):
@@ -42,6 +44,11 @@ NOTHING = None
         ("chat", "v1/chat/completions", True, False, True),
         ("completions", "v1/completions", True, True, True),
         ("embeddings", "v1/embeddings", False, True, False),
+        ("huggingface_generate", "", True, True, True),
+        ("messages", "v1/messages", True, False, True),
+        ("rankings", "v1/ranking", False, True, False),
+        ("rerank", "v1/rerank", False, True, False),
+        ("responses", "v1/responses", True, False, True),
     ],
 )
 def test_each_file_is_an_endpoint_of_its_name(name, path, streams, batches, tokens):
@@ -50,11 +57,18 @@ def test_each_file_is_an_endpoint_of_its_name(name, path, streams, batches, toke
     assert (streams, batches, tokens) == (found.can_stream, found.can_batch, found.produces_tokens)
 
 
+def test_streaming_has_a_path_of_its_own_where_the_server_has():
+    generate = endpoints.get("huggingface_generate")
+    assert "generate_stream" == endpoints.path_of(generate, given=None, model="m", streaming=True)
+    assert "" == endpoints.path_of(generate, given=None, model="m", streaming=False)
+    assert "a/b" == endpoints.path_of(generate, given="a/b", model="m", streaming=True)
+
+
 def test_names_are_sorted_and_helpers_are_none_of_them():
     assert OURS == endpoints.names()
 
 
-@pytest.mark.parametrize("name", ["sse", "openai", "__init__", "", "../chat", "chat.py", "Chat", "rankings"])
+@pytest.mark.parametrize("name", ["sse", "openai", "__init__", "", "../chat", "chat.py", "Chat", "reading"])
 def test_an_unknown_name_is_refused_with_those_that_are_known(name):
     with pytest.raises(UsageError) as refused:
         endpoints.get(name)
