@@ -2,7 +2,8 @@
 
 Rule 1: a reading stands for the time that is nearer to it than to any other reading, so that readings which
 come late or fail shift no average; but for no more than `REACH_NS` to either side. What lies beyond is
-unknown, and in no figure.
+unknown, and in no figure. Readings from before and after count only where there is none from within: a GPU
+that has just begun, or just ended, to idle says so.
 
 Rule 2: percentiles weigh each reading by that time. Where all weights are equal they are GenAI-Perf's.
 
@@ -34,7 +35,8 @@ REACH_NS = 2 * NS_PER_S
 """Several times the interval of sampling; a scrape or two may fail."""
 
 _LEAST_KNOWN = 0.5
-"""The share of a stretch in which a counter must be known to say what it did in all of it."""
+"""The share of a stretch in which a counter must be known to say what it did in all of it; and the greatest
+that may lie between two instants at which it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,9 @@ def curve(at_ns: Ints, value: Floats, stretch: Stretch) -> Curve:
     """The pieces that readings at rising instants make of the stretch."""
     import numpy as np
 
+    within = (at_ns >= stretch.start_ns) & (at_ns <= stretch.end_ns)
+    if within.any():
+        at_ns, value = at_ns[within], value[within]
     at = at_ns.astype(np.float64)
     middles = (at[1:] + at[:-1]) / 2
     begin = np.maximum(at - REACH_NS, np.concatenate([at[:1] - REACH_NS, middles]))
@@ -167,7 +172,8 @@ def growth(at_ns: Ints, value: Floats, stretch: Stretch, *, always_grows: bool) 
         return Growth(None, None)
     refresh_ns = float(np.median(np.diff(at)))
     known_ns = min(end, at[-1]) - max(start, at[0])
-    if known_ns < _LEAST_KNOWN * stretch.duration_ns:
+    enough_ns = _LEAST_KNOWN * stretch.duration_ns
+    if known_ns < enough_ns or refresh_ns > enough_ns:
         return Growth(None, refresh_ns)
     edges = np.interp([start, end], at, summed)
     pace = (edges[1] - edges[0]) / known_ns
