@@ -133,7 +133,7 @@ def _decode(exchange: Exchange) -> Decoding:
 
 ENDPOINT = Endpoint(
     name="huggingface_generate",
-    path="",
+    path="/",
     streaming_path="generate_stream",
     build=build,
     decode=_decode,

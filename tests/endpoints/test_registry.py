@@ -10,7 +10,7 @@ from genai_perf import endpoints
 from genai_perf.exceptions import UsageError
 
 HERE = Path(endpoints.__file__).parent
-OURS = sorted(file.stem for file in HERE.glob("*.py") if "\nENDPOINT = Endpoint(" in file.read_text())
+OURS = sorted(file.stem for file in HERE.glob("*.py") if "\nENDPOINT = " in file.read_text())
 
 
 def install(directory, entries, module=""):
@@ -44,7 +44,7 @@ NOTHING = None
         ("chat", "v1/chat/completions", True, False, True),
         ("completions", "v1/completions", True, True, True),
         ("embeddings", "v1/embeddings", False, True, False),
-        ("huggingface_generate", "", True, True, True),
+        ("huggingface_generate", "/", True, True, True),
         ("messages", "v1/messages", True, False, True),
         ("rankings", "v1/ranking", False, True, False),
         ("rerank", "v1/rerank", False, True, False),
@@ -60,7 +60,7 @@ def test_each_file_is_an_endpoint_of_its_name(name, path, streams, batches, toke
 def test_streaming_has_a_path_of_its_own_where_the_server_has():
     generate = endpoints.get("huggingface_generate")
     assert "generate_stream" == endpoints.path_of(generate, given=None, model="m", streaming=True)
-    assert "" == endpoints.path_of(generate, given=None, model="m", streaming=False)
+    assert "/" == endpoints.path_of(generate, given=None, model="m", streaming=False)
     assert "a/b" == endpoints.path_of(generate, given="a/b", model="m", streaming=True)
 
 
