@@ -19,6 +19,8 @@ README = Path(__file__).parents[1] / "README.md"
 SECTIONS = {
     "endpoint": "Endpoint",
     "input": "Input",
+    "image": "Images",
+    "audio": "Audio",
     "load": "Load",
     "tokenizer": "Tokenizer",
     "metrics": "Metrics",

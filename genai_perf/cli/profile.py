@@ -9,7 +9,7 @@ import typer
 
 from genai_perf.cli import logs, parameters
 from genai_perf.cli.invocation import Invocation
-from genai_perf.config import checkpoint, checks
+from genai_perf.config import checkpoint, checks, media
 from genai_perf.config.load import load
 from genai_perf.config.options import CHECKPOINT_OPTIONS, OPTIONS
 from genai_perf.config.schema import Config
@@ -18,6 +18,8 @@ from genai_perf.exceptions import Interrupted
 PANELS = {
     "endpoint": "Endpoint",
     "input": "Input",
+    "image": "Images",
+    "audio": "Audio",
     "load": "Load",
     "tokenizer": "Tokenizer",
     "metrics": "Metrics",
@@ -81,12 +83,19 @@ def check_with_endpoint(config: Config) -> list[str]:
         config,
         can_stream=endpoint.can_stream,
         can_batch=endpoint.can_batch,
-        produces_tokens=endpoint.produces_tokens,
+        produces_tokens=endpoint.produces_tokens or endpoint.render is not None,
+    )
+    warnings += media.check_endpoint(
+        config,
+        takes_text=endpoint.takes_text,
+        takes_images=endpoint.takes_images,
+        takes_audio=endpoint.takes_audio,
     )
     check_goodput(
         config.metrics.goodput,
         streaming=config.endpoint.streaming,
         produces_tokens=endpoint.produces_tokens,
         open_loop=config.is_open_loop,
+        per_image=not endpoint.takes_text,
     )
     return warnings

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from genai_perf.config import media
 from genai_perf.config.options import OPTIONS, Layer
 from genai_perf.config.schema import Config
 from genai_perf.config.urls import EMBEDDED, parse_url
@@ -52,6 +53,7 @@ _GENAI_PERF_NAMES = {
     "chat": "openai_chat_completions",
     "completions": "openai_completions",
     "embeddings": "openai_embeddings",
+    "multimodal": "openai_multimodal",
 }
 """What GenAI-Perf's messages call an endpoint type."""
 
@@ -249,6 +251,7 @@ _RULES: tuple[Callable[[Config, Layer], None], ...] = (
     _check_gpu_telemetry,
     _check_tls_files,
     _check_input,
+    media.check,
     _check_load,
     _check_output,
 )
@@ -273,5 +276,6 @@ def _without_effect(config: Config, given: Layer) -> Iterator[str]:
         for key in OPTIONS:
             if key.startswith("endpoint.tls_") and key in given:
                 yield f"{given[key].source} has no effect without an https:// URL"
+    yield from media.without_effect(config, given)
     if "input.prefix_prompt_length" in given and not config.input.prefix_prompt_num:
         yield f"{given['input.prefix_prompt_length'].source} has no effect without --num-prefix-prompts"

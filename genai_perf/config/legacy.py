@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from genai_perf.config.arguments import Flag, Takes, did_you_mean
-from genai_perf.config.options import ANALYZE_OPTIONS, Layer
+from genai_perf.config.options import ANALYZE_OPTIONS, Given, Layer
 from genai_perf.config.schema import Config
 from genai_perf.exceptions import UsageError
 
@@ -28,6 +28,9 @@ OUTPUT_FORMATS: Mapping[str, str] = {
 }
 """Values of the oldest releases' `--output-format`, and today's endpoint type."""
 
+RENAMED_VALUES: Mapping[str, Mapping[str, str]] = {"endpoint.type": {"vision": "multimodal"}}
+"""By option: GenAI-Perf's former words, and today's."""
+
 TRANSLATED: Mapping[str, Flag] = {
     "--output-format": Flag("--output-format", Takes.ONE, is_current=False),
     "--prompt-source": Flag("--prompt-source", Takes.ONE, is_current=False),
@@ -38,20 +41,6 @@ TRANSLATED: Mapping[str, Flag] = {
 LATER_OPTIONS: Sequence[str] = (
     # gRPC
     "--grpc-method",
-    # images and audio
-    "--batch-size-image",
-    "--batch-size-audio",
-    "--image-width-mean",
-    "--image-width-stddev",
-    "--image-height-mean",
-    "--image-height-stddev",
-    "--image-format",
-    "--audio-length-mean",
-    "--audio-length-stddev",
-    "--audio-format",
-    "--audio-depths",
-    "--audio-sample-rates",
-    "--audio-num-channels",
     # data sets and traces
     "--input-dataset",
     "--fixed-schedule",
@@ -71,12 +60,7 @@ LATER_VALUES: Mapping[str, Sequence[str]] = {
     "endpoint.type": (
         "dynamic_grpc",
         "huggingface_generate",
-        "image_retrieval",
-        "multimodal",
-        "nvclip",
         "rankings",
-        "template",
-        "vision",
     ),
     "endpoint.service_kind": ("dynamic_grpc",),
 }
@@ -184,6 +168,16 @@ def with_endpoint_type(config: Config) -> tuple[Config, str | None]:
 
 
 _ENGINE = "tensorrtllm_engine"
+
+
+def renamed_values(layer: Mapping[str, Given]) -> tuple[dict[str, Given], list[str]]:
+    """The layer in today's words, and a warning for each that was not."""
+    present, warnings = dict(layer), []
+    for key, words in RENAMED_VALUES.items():
+        if key in layer and (now := words.get(layer[key].texts[-1])):
+            present[key] = Given((now,), layer[key].source)
+            warnings.append(f"{layer[key].source}: {layer[key].texts[-1]} is called {now} today")
+    return present, warnings
 
 
 def reject_later_values(layer: Layer) -> None:

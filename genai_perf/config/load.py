@@ -14,8 +14,10 @@ from typing import Any
 from genai_perf.config import checks, legacy, passthrough
 from genai_perf.config.options import OPTIONS, Given, Layer, Option, parse, variable_name
 from genai_perf.config.schema import (
+    AudioConfig,
     Config,
     EndpointConfig,
+    ImageConfig,
     InputConfig,
     LoadConfig,
     MetricsConfig,
@@ -66,6 +68,8 @@ def load(flags: Layer, extra_tokens: Sequence[str], environ: Mapping[str, str]) 
     configs = []
     for level in passed.levels or [{}]:
         merged = merge(known, passed.layer, level)
+        merged, renamed = legacy.renamed_values(merged)
+        warnings += [line for line in renamed if line not in warnings]
         legacy.reject_later_values(merged)
         config, note = legacy.with_endpoint_type(build(merged))
         warnings += [note] if note is not None and note not in warnings else []
@@ -106,6 +110,8 @@ def build(layer: Layer) -> Config:
     return Config(
         endpoint=EndpointConfig(**values.get("endpoint", {})),
         input=InputConfig(**values.get("input", {})),
+        image=ImageConfig(**values.get("image", {})),
+        audio=AudioConfig(**values.get("audio", {})),
         load=LoadConfig(**values.get("load", {})),
         tokenizer=TokenizerConfig(**values.get("tokenizer", {})),
         metrics=MetricsConfig(**values.get("metrics", {})),

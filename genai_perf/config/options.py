@@ -7,7 +7,7 @@ the name that an error should give. What the texts mean is the same for every so
 import re
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -104,7 +104,8 @@ def parse(option: Option, given: Given) -> Any:
     if get_origin(option.type) is tuple:
         if not all(text.strip() for text in given.texts):
             raise UsageError(f"{given.source}: an empty value")
-        return tuple(text.strip() for text in given.texts)
+        one = replace(option, type=get_args(option.type)[0])
+        return tuple(_parse_scalar(one, text.strip(), given.source) for text in given.texts)
     value = _parse_scalar(option, given.texts[-1], given.source)
     if not isinstance(value, bool) and isinstance(value, int | float):
         _check_bounds(option, value, given.source)

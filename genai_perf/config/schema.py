@@ -96,9 +96,44 @@ class InputConfig:
     output_tokens_deterministic: bool = option(False, "--output-tokens-mean-deterministic", help="Ask for exactly that many (min_tokens beside max_tokens).")
     prefix_prompt_num: int = option(0, "--num-prefix-prompts", at_least=0, help="Size of a pool of prefixes that prompts begin with.")
     prefix_prompt_length: int = option(100, "--prefix-prompt-length", at_least=0, help="Tokens in a prefix.")
-    batch_size: int = option(1, "-b", "--batch-size-text", "--batch-size", at_least=1, help="Texts in one request (embeddings).")
+    batch_size: int = option(1, "-b", "--batch-size-text", "--batch-size", at_least=1, help="Texts in one request (completions, embeddings, nvclip, template).")
     extra: Mapping[str, Any] = option({}, "--extra-inputs", metavar="NAME:VALUE|JSON", help="More keys for the request body; repeatable.")
     random_seed: int = option(0, "--random-seed", help="Seed of everything random: prompts, lengths, arrivals, models.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageConfig:
+    """Images to send beside the text, or instead of it."""
+
+    batch_size: int = option(1, "--batch-size-image", at_least=1, help="Images in one request.")
+    width_mean: int = option(0, "--image-width-mean", metavar="PIXELS", at_least=0, at_most=16384, help="Width of made-up images; 0 makes none.")
+    width_stddev: int = option(0, "--image-width-stddev", metavar="PIXELS", at_least=0, at_most=16384, help="Standard deviation of that.")
+    height_mean: int = option(0, "--image-height-mean", metavar="PIXELS", at_least=0, at_most=16384, help="Their height; 0 makes none.")
+    height_stddev: int = option(0, "--image-height-stddev", metavar="PIXELS", at_least=0, at_most=16384, help="Standard deviation of that.")
+    format: Literal["png", "jpeg"] = option("png", "--image-format", help="What made-up images are encoded as.")
+
+    @property
+    def are_made(self) -> bool:
+        """Whether images are made up; those of a file need no options."""
+        return self.width_mean > 0 and self.height_mean > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioConfig:
+    """Audio to send beside the text."""
+
+    batch_size: int = option(1, "--batch-size-audio", at_least=1, help="Pieces of audio in one request.")
+    length_mean_s: float = option(0.0, "--audio-length-mean", metavar="SECONDS", at_least=0, help="Length of made-up audio; 0 makes none.")
+    length_stddev_s: float = option(0.0, "--audio-length-stddev", metavar="SECONDS", at_least=0, help="Standard deviation of that.")
+    format: Literal["wav", "mp3"] = option("wav", "--audio-format", help="What made-up audio is encoded as.")
+    depths: tuple[int, ...] = option((16,), "--audio-depths", metavar="BITS…", help="Bits a sample in WAV: 8, 16, 24, 32; of several, one is drawn for each. [default: 16]")
+    sample_rates_khz: tuple[float, ...] = option((16.0,), "--audio-sample-rates", metavar="KHZ…", help="Samples a second, in thousands, likewise. [default: 16]")
+    num_channels: int = option(1, "--audio-num-channels", metavar="1|2", at_least=1, at_most=2, help="Mono or stereo.")
+
+    @property
+    def is_made(self) -> bool:
+        """Whether audio is made up."""
+        return self.length_mean_s > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +235,8 @@ class Config:
 
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     input: InputConfig = field(default_factory=InputConfig)
+    image: ImageConfig = field(default_factory=ImageConfig)
+    audio: AudioConfig = field(default_factory=AudioConfig)
     load: LoadConfig = field(default_factory=LoadConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)

@@ -36,7 +36,7 @@ class Endpoint:
     name: str
     path: str
     """The usual path, without the leading slash; `{model}` stands for the first model's name. For gRPC the
-    method: `package.Service/Method`."""
+    method: `package.Service/Method`. Empty: `--endpoint` must say."""
     build: Callable[[Turn, str, bool], dict[str, Any]]
     """(turn, model, streaming) to the JSON body, before `--extra-inputs`."""
     decode: Callable[[Exchange], Decoding]
@@ -45,6 +45,8 @@ class Endpoint:
     produces_tokens: bool = True
     can_stream: bool = True
     can_batch: bool = False
+    takes_text: bool = True
+    """False: requests are nothing but images, and how long they take is told for each image too."""
     takes_images: bool = False
     takes_audio: bool = False
     takes_passages: bool = False
@@ -62,6 +64,9 @@ class Endpoint:
     """Whether an answer that is not streamed tells them without being asked."""
     extend: Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]] = extend
     """(body, `--extra-inputs`) to the body with both."""
+    render: Callable[[dict[str, Any], Callable[[str], str | None]], list[dict[str, Any]]] | None = None
+    """Where what is sent is up to the user: (all that `extend` gave, a reader of files) to the bodies of the
+    requests, one or more, that a turn becomes. The reader gives None where there is no such file."""
     follow: Callable[[Mapping[str, Any], str, dict[str, Any]], dict[str, Any]] | None = None
     """(the body last sent, the text of its answer, the next turn's body by itself) to that body with all that
     was said before it. None: this API has no conversations."""

@@ -47,11 +47,12 @@ def summarize(
         streaming=info.streaming,
         produces_tokens=endpoint.produces_tokens,
         open_loop=any(config["load"].get(name) is not None for name in OPEN_LOADS),
+        per_image=not endpoint.takes_text,
     )
     if counter is None and info.tokenizer:
         counter = load_tokenizer(tokenizer or _tokenizer_of(info), config["endpoint"]["model_names"][0])
     input_tokens = None
-    if tokenizer is not None and counter is not None:
+    if tokenizer is not None and counter is not None and endpoint.render is None:
         bodies = inputs_file.bodies(directory / inputs_file.NAME)
         input_tokens = counter.count(endpoint.prompt_text(body) for body in bodies)
         info = replace(info, tokenizer=counter.info())
@@ -62,6 +63,7 @@ def summarize(
         input_tokens=input_tokens,
         use_server_token_count=settings.use_server_token_count,
         slos=settings.goodput,
+        per_image=not endpoint.takes_text,
     )
     summary = of_columns(columns, info, end, settings=settings, produces_tokens=endpoint.produces_tokens)
     if info.merged:

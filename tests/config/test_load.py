@@ -1,3 +1,5 @@
+from typing import get_args, get_origin
+
 import pytest
 
 from genai_perf.config import passthrough
@@ -121,8 +123,9 @@ def test_the_endpoints_path_loses_leading_blanks_and_slashes():
 @pytest.mark.parametrize("option", OPTIONS.values(), ids=list(OPTIONS))
 def test_every_option_has_a_type_that_text_can_become(option):
     samples = {"input.extra": "a:1", "metrics.goodput": "a:1"}
-    kinds = {bool: "true", int: "7", float: "0.5"}
-    text = samples.get(option.key) or (option.choices or (kinds.get(option.type, "x"),))[0]
+    kinds = {bool: "true", int: f"{min(7, option.at_most or 7):g}", float: "0.5"}
+    kind = get_args(option.type)[0] if get_origin(option.type) is tuple else option.type
+    text = samples.get(option.key) or (option.choices or (kinds.get(kind, "x"),))[0]
     passed_through = {rule.detail for rule in passthrough.RULES} | {"endpoint.tls_verify_host"}
     assert parse(option, Given((text,), option.long)) is not None
     assert option.flags or option.key in passed_through
