@@ -12,6 +12,7 @@ from genai_perf.types import RunEnd, RunInfo, Window
 
 JOURNAL = "records.arrows"
 RUN = "run.json"
+SAMPLES = ("telemetry.log", "telemetry.arrows")
 
 
 def run_name(config: Config, swept: Mapping[str, object] | None = None) -> str:
@@ -41,7 +42,7 @@ def make_directory(directory: Path) -> None:
         raise ArtifactError(
             f"{directory}: cannot be made: {exc.strerror or exc}", hint="--artifact-dir names another place"
         ) from exc
-    for stale in (RUN, JOURNAL):
+    for stale in (RUN, JOURNAL, *SAMPLES):
         (directory / stale).unlink(missing_ok=True)
 
 

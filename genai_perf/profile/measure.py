@@ -15,6 +15,7 @@ from genai_perf.types import RunEnd, RunInfo, Workload
 
 if TYPE_CHECKING:
     from genai_perf.profile.triton import Served
+    from genai_perf.telemetry.sampler import Sampler
     from genai_perf.transports import Transport
     from genai_perf.transports.kept import Kept
     from genai_perf.workload.tokenizer import Tokenizer
@@ -30,23 +31,24 @@ def measure(
     loop: asyncio.Runner,
     kept: "Kept",
     served: "Served | None" = None,
+    sampler: "Sampler | None" = None,
 ) -> None:
     """Make the run and leave its files in `directory`. Raises GenAIPerfError.
 
-    `kept` is what the session's runs leave open on the `loop`, which is theirs as well. `served` is the
-    Triton that is asked what its models did.
+    `kept` is what the session's runs leave open on the `loop`, which is theirs as well. `sampler` asks the
+    server and the GPUs beside the run. `served` is the Triton that is asked what its models did.
     """
     from genai_perf.engine import run as engine
     from genai_perf.engine.journal import Journal
     from genai_perf.workload import inputs_file, load_files
 
-    job = engine.Job(
-        config,
-        endpoint,
-        workload,
-        load_files.read(config.load),
-        served.begin if served is not None else None,
-    )
+    async def before_benchmark() -> None:
+        if served is not None:
+            await served.begin()
+        if sampler is not None:
+            await sampler.mark(settle=config.load.warmup_request_count > 0)
+
+    job = engine.Job(config, endpoint, workload, load_files.read(config.load), before_benchmark)
     inputs_file.write(directory / inputs_file.NAME, workload.requests)
     origin = Origin.now()
     info = RunInfo(
@@ -65,9 +67,18 @@ def measure(
         transport = _transport(config, endpoint, origin, kept)
         journal = Journal(directory / JOURNAL, info)
         end = await engine.run(job, transport, journal, origin)
+        if sampler is not None:
+            await sampler.mark(settle=True)
         return replace(end, server_statistics=await served.end()) if served is not None else end
 
-    write_run(directory, info, loop.run(send()))
+    if sampler is not None:
+        sampler.begin(directory, origin)
+    try:
+        end = loop.run(send())
+    finally:
+        if sampler is not None:
+            sampler.end()
+    write_run(directory, info, end)
 
 
 def _transport(config: Config, endpoint: Endpoint, origin: Origin, kept: "Kept") -> "Transport":

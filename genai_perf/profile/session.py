@@ -20,6 +20,7 @@ from genai_perf.types import Workload
 if TYPE_CHECKING:
     from genai_perf.profile.triton import Served
     from genai_perf.reports import Result
+    from genai_perf.telemetry.sampler import Sampler
     from genai_perf.transports.kept import Kept
     from genai_perf.workload.tokenizer import Tokenizer
 
@@ -38,6 +39,7 @@ class Session:
         self._closing = ExitStack()
         self._shared_loop: tuple[asyncio.Runner, Kept] | None = None
         self._embedded_url: str | None = None
+        self._sampler: Sampler | None = None
         self._tokenizers: dict[tuple[TokenizerConfig, str], Tokenizer] = {}
         self._served: dict[EndpointConfig, Served] = {}
         self._workloads: deque[tuple[Config, Workload]] = deque(maxlen=self._WORKLOADS_KEPT)
@@ -64,17 +66,29 @@ class Session:
     def measure(self, config: Config, directory: Path) -> "Result":
         """Make the run, leave its records in `directory`, and read them. Raises GenAIPerfError."""
         endpoint = endpoints.get(str(config.endpoint.type), config.endpoint.backend)
+        self._look_for_sources(config)
         served = self._ask(config, endpoint) if endpoint.is_triton else None
         tokenizer, workload = self._prepare(config, endpoint, served)
         make_directory(directory)
         loop, kept = self._loop()
-        measure(config, endpoint, workload, tokenizer, directory, self._command, loop, kept, served)
+        shared = loop, kept, served, self._sampler
+        measure(config, endpoint, workload, tokenizer, directory, self._command, *shared)
         return summarize(directory, counter=tokenizer)
 
     def read(self, config: Config, directory: Path) -> "Result":
         """A run's figures once more, by the tokenizer that is loaded already. Raises GenAIPerfError."""
         key = (config.tokenizer, config.endpoint.model_names[0])
         return summarize(directory, counter=self._tokenizers.get(key))
+
+    def _look_for_sources(self, config: Config) -> None:
+        """Have the process started that samples them; it looks for them while prompts are made."""
+        from genai_perf.telemetry import sources
+
+        if self._sampler is None:
+            from genai_perf.telemetry.sampler import Sampler
+
+            self._sampler = self._closing.enter_context(Sampler())
+        self._sampler.start(sources.specs(config))
 
     def _ask(self, config: Config, endpoint: Endpoint) -> "Served":
         """What Triton says of the models: asked once for all runs that differ in load and input only."""

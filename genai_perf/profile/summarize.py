@@ -1,6 +1,6 @@
 """A run's figures, from the journal it left."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from genai_perf.metrics.columns import Columns
     from genai_perf.reports import Result
     from genai_perf.telemetry.gpu import GPUs
+    from genai_perf.telemetry.server_metrics import ServerMetrics
+    from genai_perf.telemetry.store import Telemetry
     from genai_perf.workload.tokenizer import Tokenizer
 
 
@@ -35,9 +37,11 @@ def summarize(
     from genai_perf.metrics.goodput import check_goodput
     from genai_perf.metrics.reading import read_columns
     from genai_perf.reports import Result
+    from genai_perf.telemetry import store
     from genai_perf.workload import inputs_file
 
     info, records = journal.read(directory / JOURNAL)
+    sent = records
     config = info.config
     end = read_end(directory)
     endpoint = endpoints.get(info.endpoint, config["endpoint"].get("backend"))
@@ -68,9 +72,12 @@ def summarize(
     summary = of_columns(columns, info, end, settings=settings, produces_tokens=endpoint.produces_tokens)
     if info.merged:
         summary = _of_merged(summary, info.merged)
-    gpus = _gpus(directory, columns)
-    if gpus is not None:
-        summary = replace(summary, notes=(*summary.notes, *gpus.notes))
+    sampled = store.read(directory)
+    gpus = _gpus(sampled, columns)
+    server = _server(sampled, sent, summary, config["endpoint"]["model_names"])
+    for beside in (gpus, server):
+        if beside is not None:
+            summary = replace(summary, notes=(*summary.notes, *beside.notes))
     return Result(
         info=replace(info, config={**config, "metrics": asdict(settings)}),
         end=end,
@@ -86,6 +93,7 @@ def summarize(
         produces_tokens=endpoint.produces_tokens,
         columns=columns,
         gpus=gpus,
+        server=server,
     )
 
 
@@ -101,14 +109,25 @@ def _of_merged(summary: Summary, merged: Mapping[str, Any]) -> Summary:
     return replace(summary, metrics=metrics, exactness={})
 
 
-def _gpus(directory: Path, columns: "Columns") -> "GPUs | None":
+def _gpus(sampled: "Telemetry | None", columns: "Columns") -> "GPUs | None":
     """What the GPUs did in the time that every throughput is by; None where nobody sampled them."""
-    from genai_perf.telemetry import gpu, store
+    from genai_perf.telemetry import gpu
 
-    sampled = store.read(directory)
     if sampled is None or not len(columns):
         return None
     return gpu.read(sampled, int(columns.start_ns.min()), int(columns.last_ns.max()))
+
+
+def _server(
+    sampled: "Telemetry | None", sent: "pa.Table", summary: Summary, model_names: Sequence[str]
+) -> "ServerMetrics | None":
+    """What the server says of the requests that were sent; None where nobody asked it."""
+    from genai_perf.telemetry import server_metrics
+    from genai_perf.telemetry.ours import counted, window
+
+    if sampled is None or (between := window(sent)) is None:
+        return None
+    return server_metrics.read(sampled, between, counted(sent, summary), model_names)
 
 
 def load_tokenizer(settings: TokenizerConfig, model_name: str) -> "Tokenizer":

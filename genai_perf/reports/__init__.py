@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from genai_perf.metrics.columns import Columns
     from genai_perf.telemetry.gpu import GPUs
+    from genai_perf.telemetry.server_metrics import ServerMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Result:
     """What the summary was made of; only `plots` reads it, and counts no tokens without."""
     gpus: GPUs | None = None
     """What the GPUs did meanwhile, where they were sampled."""
+    server: ServerMetrics | None = None
+    """What the server says of itself, where it was asked."""
 
     def option(self, section: str, name: str, default: Any = None) -> Any:
         """A value of the run's configuration; the default where it is unset or was unknown then."""

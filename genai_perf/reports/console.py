@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from genai_perf.clock import NS_PER_S
 from genai_perf.metrics.catalog import CATALOG, Metric, Shown, Unit, available
 from genai_perf.metrics.exactness import sentence
-from genai_perf.reports import Result, gpus, models
+from genai_perf.reports import Result, gpus, models, server_metrics
 from genai_perf.reports.csv_file import cell, shown
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def write(
         console.print(gpus.table(result.gpus, COLUMNS))
     if verbose and (served := models.of(result)):
         console.print(models.table(served))
+    if result.server is not None and (said := server_metrics.table(result.server)) is not None:
+        console.print(said)
     for line in _lines(result, directory):
         # A terminal wraps between words; in a file, a line stays one line.
         console.print(_printable(line, console), soft_wrap=not console.is_terminal)

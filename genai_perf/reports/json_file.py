@@ -14,7 +14,7 @@ from typing import Any
 
 from genai_perf.clock import NS_PER_S
 from genai_perf.metrics.catalog import CATALOG
-from genai_perf.reports import Result, gpus, models
+from genai_perf.reports import Result, gpus, models, server_metrics
 from genai_perf.reports.csv_file import statistics
 from genai_perf.reports.files import whole_file
 from genai_perf.reports.input_config import input_config
@@ -72,6 +72,7 @@ def document(result: Result) -> dict[str, Any]:
         "notes": list(result.summary.notes),
         "versions": dict(result.info.versions),
         **({"gpus": gpus.details(result.gpus, result.summary)} if result.gpus is not None else {}),
+        **({"server_metrics": server_metrics.document(result.server)} if result.server is not None else {}),
         **({"server_statistics": models.details(served)} if (served := models.of(result)) else {}),
     }
 

@@ -38,6 +38,7 @@ _ITL_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0
 _REQUEST_S = (0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, 240.0)
 
 _HELP = {
+    "genai_perf_server_info": "That this is no vLLM.",
     "vllm:num_requests_running": "Number of requests being decoded.",
     "vllm:num_requests_waiting": "Number of requests waiting for a place.",
     "vllm:prompt_tokens_total": "Number of input tokens of requests that got a place.",
@@ -108,7 +109,7 @@ class Metrics:
         output_tokens: int,
         finish_reason: str | None,
     ) -> None:
-        """A request has ended. `token_ns` is empty unless it streamed; `finish_reason` is None if it failed."""
+        """A request has ended. `token_ns` is empty unless streamed; `finish_reason` is None if it failed."""
         if admitted_ns is None:
             return
         counted = self._models.setdefault(model, _Model())
@@ -133,6 +134,7 @@ class Metrics:
         def family(name: str, type_: str, values: Iterable[str]) -> None:
             lines.extend((f"# HELP {name} {_HELP[name]}", f"# TYPE {name} {type_}", *values))
 
+        family("genai_perf_server_info", "gauge", ["genai_perf_server_info 1.0"])
         for name, now in (("vllm:num_requests_running", running), ("vllm:num_requests_waiting", waiting)):
             family(name, "gauge", [f"{name} {now}.0"])
         for field in ("prompt_tokens", "generation_tokens"):

@@ -37,6 +37,11 @@ class Quantity:
         """As tables call it."""
         return self.tag.replace("_", " ").title().replace("Kv", "KV")
 
+    @property
+    def heading(self) -> str:
+        """The title with its unit."""
+        return f"{self.title} ({self.unit.heading})"
+
 
 _ROWS = (
     Quantity("time_to_first_token", Kind.DISTRIBUTION, Unit.MS, "time_to_first_token"),
@@ -89,7 +94,24 @@ class Dialect:
 
 _S, _US = 1e9, 1e3
 
+_VLLM: Mapping[str, Said] = {
+    "time_to_first_token": Said(("vllm:time_to_first_token_seconds",), _S),
+    "inter_token_latency": Said(
+        ("vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds"), _S
+    ),
+    "time_per_output_token": Said(("vllm:request_time_per_output_token_seconds",), _S),
+    "request_latency": Said(("vllm:e2e_request_latency_seconds",), _S),
+    "queue_time": Said(("vllm:request_queue_time_seconds",), _S),
+    "requests_running": Said(("vllm:num_requests_running",)),
+    "requests_waiting": Said(("vllm:num_requests_waiting",)),
+    "kv_cache_usage": Said(("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")),
+    "requests_succeeded": Said(("vllm:request_success_total",)),
+    "prompt_tokens": Said(("vllm:prompt_tokens_total",)),
+    "generation_tokens": Said(("vllm:generation_tokens_total",)),
+}
+
 DIALECTS: Sequence[Dialect] = (
+    Dialect("embedded server", "genai_perf_server_", _VLLM),
     # First: its page may hold those of the engine behind it as well, and what a client meets is the frontend.
     Dialect(
         "Dynamo",
@@ -109,25 +131,7 @@ DIALECTS: Sequence[Dialect] = (
             ),
         },
     ),
-    Dialect(
-        "vLLM",
-        "vllm:",
-        {
-            "time_to_first_token": Said(("vllm:time_to_first_token_seconds",), _S),
-            "inter_token_latency": Said(
-                ("vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds"), _S
-            ),
-            "time_per_output_token": Said(("vllm:request_time_per_output_token_seconds",), _S),
-            "request_latency": Said(("vllm:e2e_request_latency_seconds",), _S),
-            "queue_time": Said(("vllm:request_queue_time_seconds",), _S),
-            "requests_running": Said(("vllm:num_requests_running",)),
-            "requests_waiting": Said(("vllm:num_requests_waiting",)),
-            "kv_cache_usage": Said(("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")),
-            "requests_succeeded": Said(("vllm:request_success_total",)),
-            "prompt_tokens": Said(("vllm:prompt_tokens_total",)),
-            "generation_tokens": Said(("vllm:generation_tokens_total",)),
-        },
-    ),
+    Dialect("vLLM", "vllm:", _VLLM),
     Dialect(
         "SGLang",
         "sglang:",
@@ -218,12 +222,13 @@ def dialect_of(names: Sequence[str]) -> Dialect | None:
 
 def table_markdown() -> str:
     """The table for the documentation."""
+    servers = DIALECTS[1:]  # the embedded one speaks vLLM's
     lines = [
-        f"| | {' | '.join(dialect.server for dialect in DIALECTS)} |",
-        f"|---|{'---|' * len(DIALECTS)}",
+        f"| | {' | '.join(dialect.server for dialect in servers)} |",
+        f"|---|{'---|' * len(servers)}",
     ]
     for quantity in QUANTITIES.values():
-        cells = [_cell(dialect.said.get(quantity.tag)) for dialect in DIALECTS]
+        cells = [_cell(dialect.said.get(quantity.tag)) for dialect in servers]
         lines.append(f"| {quantity.title} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from genai_perf import endpoints
 from genai_perf.config.urls import EMBEDDED, Url, parse_url
 from genai_perf.telemetry import Spec
 
@@ -14,9 +15,8 @@ if TYPE_CHECKING:
 INTERVAL_S = 1.0
 _PATHS = ("metrics", "v1/metrics")
 """Where a server has its page: nearly all, and NVIDIA's NIM."""
-_TRITON_TYPES = ("kserve", "generate", "generate_stream", "tensorrtllm")
-"""Endpoints of Triton, which has its metrics at a port of their own."""
 _TRITON_PORT = 8002
+"""Triton has its metrics at a port of their own."""
 _FLAG = "--server-metrics-url"
 
 
@@ -40,7 +40,7 @@ def specs(config: Config) -> list[Spec]:
 
 def _own_page(endpoint: EndpointConfig, url: Url) -> tuple[str, dict[str, object]]:
     """Where the server behind this URL has its page, if it has one."""
-    if endpoint.type in _TRITON_TYPES:
+    if endpoints.get(str(endpoint.type), endpoint.backend).is_triton:
         page_url = f"http://{_host(url)}:{_TRITON_PORT}/metrics"
         return page_url, {"url": page_url}
     prefix = "" if url.scheme == "unix" or url.path in ("", "v1") else f"{url.path}/"
