@@ -34,8 +34,9 @@ class Ours:
     requests: int = 0
     """That were answered well."""
     failed: int = 0
-    tokens: Mapping[str, float] = field(default_factory=dict)
-    """prompt_tokens, uncached_prompt_tokens, output_tokens: where the server's `usage` said so of each."""
+    tokens: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    """prompt_tokens, uncached_prompt_tokens, output_tokens: how many, and who counted them: `usage` where the
+    server said it of every request, else the `tokenizer`."""
     latencies: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Statistics (avg, p50, p90, p99) by tag of our catalog, in ns."""
 
@@ -172,9 +173,12 @@ def _rows(quantity: Quantity, sources: _Comparable, window: Window, ours: Ours) 
         case Kind.COUNT:
             total = _count(found)
             if total is not None:
-                counted = ours.requests if compared == "requests" else ours.tokens.get(compared or "")
+                counted, by = ours.tokens.get(compared or "", (None, ""))
+                if compared == "requests":
+                    counted = ours.requests
+                note = "ours by the tokenizer" if by == "tokenizer" else said.note
                 high = math.inf if total.resets else total.amount
-                yield Row(quantity, "total", total.amount, total.amount, high, counted, said.note)
+                yield Row(quantity, "total", total.amount, total.amount, high, counted, note)
 
 
 _Found = Sequence[tuple[Said, list["Series"], "Borders | None"]]
