@@ -56,13 +56,13 @@ def steady(level: float, ramp_up_s: float | None = None, *, start: float = 0.0) 
 
 
 def rate_of(load: LoadConfig, file: LoadFile) -> Sequence[Stretch]:
-    """The rate of an open loop (requests/s)."""
-    return file.stretches or steady(load.request_rate or 0.0, load.ramp_up_s)
+    """The rate of an open loop, in requests/s or conversations/s."""
+    return file.stretches or steady(load.request_rate or load.session_rate or 0.0, load.ramp_up_s)
 
 
 def concurrency_of(load: LoadConfig, file: LoadFile) -> Sequence[Stretch]:
     """The width of a closed loop. One that rises begins with a single place."""
-    return file.stretches or steady(load.concurrency or 1, load.ramp_up_s, start=1)
+    return file.stretches or steady(load.session_concurrency or load.concurrency or 1, load.ramp_up_s, start=1)
 
 
 def arrivals(

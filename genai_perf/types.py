@@ -53,6 +53,8 @@ class Turn:
     """Tokens in `texts`, by the run's tokenizer; None when nobody counted."""
     delay_ns: int | None = None
     """How long the user thinks after the answer, before the conversation's next turn."""
+    answer: str | None = None
+    """What the input says was answered, where it holds whole conversations."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Keys for this turn's body alone, over everything else."""
 
@@ -183,7 +185,6 @@ class Answer(msgspec.Struct):
     `content` for each, so that it can be measured."""
     tool_reads: list[int] = []
     tool_shared: list[int] = []
-    tool_shared: list[int] = []
     usage: Usage | None = None
     finish_reason: str | None = None
     error: RequestError | None = None
@@ -242,6 +243,18 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
+class Break:
+    """Where a run was interrupted and later continued. Its clock stood still in between."""
+
+    requests: int
+    """How many benchmark requests have their record from before."""
+    at_ns: int
+    """Where the clock stood still: the end of the last of them, and the start of what followed."""
+    resumed_wall_ns: int
+    """When it was continued, since the epoch; its connections were still to be opened."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunInfo:
     """What a journal says about its run; stands in the Arrow schema, so that the file explains itself."""
 
@@ -261,6 +274,8 @@ class RunInfo:
     """Of what matters for a result: python, the event loop, the wire, the operating system."""
     merged: Mapping[str, Any] = field(default_factory=dict)
     """What it was made of, where several runs were merged into it; empty for a run."""
+    breaks: tuple[Break, ...] = ()
+    """Where it was interrupted and continued, in order."""
 
 
 @dataclass(frozen=True, slots=True)

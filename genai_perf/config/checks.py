@@ -196,7 +196,7 @@ def _check_load(config: Config, given: Layer) -> None:
             f"{given['load.max_concurrency'].source} needs --request-rate",
             hint="a closed loop's limit is --concurrency",
         )
-    has_rate = load.request_rate is not None or load.request_rate_schedule is not None
+    has_rate = config.has_rate
     if load.request_distribution != "constant" and not has_rate:
         raise UsageError(f"{given['load.request_distribution'].source} needs --request-rate")
     if load.burstiness is not None and not has_rate:
@@ -212,7 +212,7 @@ def _check_load(config: Config, given: Layer) -> None:
         file = getattr(load, name)
         if file is not None and not file.is_file():
             raise InputError(f"{given[f'load.{name}'].source}: no file {str(file)!r}")
-    if load.ramp_up_s is not None and load.request_rate is None and load.concurrency is None:
+    if load.ramp_up_s is not None and not (load.request_rate or load.session_rate or _width(config)):
         raise UsageError(f"{given['load.ramp_up_s'].source} needs --concurrency or --request-rate")
     if load.grace_period_s is not None and load.duration_s is None and not _has_schedule(config):
         raise UsageError(f"{given['load.grace_period_s'].source} needs --benchmark-duration")
@@ -220,6 +220,41 @@ def _check_load(config: Config, given: Layer) -> None:
         raise UsageError(
             f"--request-count can not be less than concurrency: {load.request_count} < {load.concurrency}"
         )
+
+
+def _width(config: Config) -> int | None:
+    return config.load.concurrency or config.load.session_concurrency
+
+
+def _check_sessions(config: Config, given: Layer) -> None:
+    load = config.load
+    if config.has_sessions and load.request_count is not None:
+        raise UsageError(
+            f"{given['load.request_count'].source} counts requests; conversations end with their last turn",
+            hint="give --num-sessions, or --benchmark-duration",
+        )
+    for key in ("load.session_concurrency", "load.session_rate"):
+        if key in given and not config.input.num_sessions and config.input.file is None:
+            raise UsageError(
+                f"{given[key].source} needs conversations",
+                hint="--num-sessions makes them, --input-file reads them",
+            )
+    for key in _OF_SESSIONS:
+        if key in given and not config.input.num_sessions:
+            raise UsageError(f"{given[key].source} needs --num-sessions")
+    if config.input.num_sessions and config.input.file is not None:
+        raise UsageError(
+            f"{given['input.num_sessions'].source} makes conversations, --input-file reads them",
+            hint="leave one of them out",
+        )
+
+
+_OF_SESSIONS = (
+    "input.session_turns_mean",
+    "input.session_turns_stddev",
+    "input.session_turn_delay_mean",
+    "input.session_turn_delay_stddev",
+)
 
 
 def _has_schedule(config: Config) -> bool:
@@ -253,6 +288,7 @@ _RULES: tuple[Callable[[Config, Layer], None], ...] = (
     _check_input,
     media.check,
     _check_load,
+    _check_sessions,
     _check_output,
 )
 

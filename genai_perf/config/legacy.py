@@ -44,14 +44,6 @@ LATER_OPTIONS: Sequence[str] = (
     # data sets and traces
     "--input-dataset",
     "--fixed-schedule",
-    # sessions
-    "--num-sessions",
-    "--session-concurrency",
-    "--session-delay-ratio",
-    "--session-turn-delay-mean",
-    "--session-turn-delay-stddev",
-    "--session-turns-mean",
-    "--session-turns-stddev",
 )
 
 LATER_COMMANDS: Sequence[str] = ("compare", "config", "create-template")

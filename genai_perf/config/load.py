@@ -41,7 +41,9 @@ class Loaded:
 EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     (
         "load.concurrency",
+        "load.session_concurrency",
         "load.request_rate",
+        "load.session_rate",
         "load.request_intervals",
         "load.request_rate_schedule",
         "load.concurrency_schedule",

@@ -20,7 +20,7 @@ SENTINEL_STABILITY = 999.0
 SERVICE_KINDS = {"kserve": "triton"}
 """GenAI-Perf's service kind of the endpoint types that are not OpenAI's; all of these speak gRPC."""
 
-OPEN_LOADS = ("request_rate", "request_intervals", "request_rate_schedule")
+OPEN_LOADS = ("request_rate", "session_rate", "request_intervals", "request_rate_schedule")
 """The load options by which arrivals follow a plan rather than the server."""
 
 
@@ -96,6 +96,13 @@ class InputConfig:
     output_tokens_deterministic: bool = option(False, "--output-tokens-mean-deterministic", help="Ask for exactly that many (min_tokens beside max_tokens).")
     prefix_prompt_num: int = option(0, "--num-prefix-prompts", at_least=0, help="Size of a pool of prefixes that prompts begin with.")
     prefix_prompt_length: int = option(100, "--prefix-prompt-length", at_least=0, help="Tokens in a prefix.")
+    num_sessions: int = option(0, "--num-sessions", at_least=0, help="How many conversations of several turns to make.")
+    session_turns_mean: int = option(1, "--session-turns-mean", at_least=1, help="Turns in each.")
+    session_turns_stddev: int = option(0, "--session-turns-stddev", at_least=0, help="Standard deviation of that.")
+    session_turn_delay_mean: int = option(0, "--session-turn-delay-mean", metavar="MS", at_least=0, help="How long the user thinks after an answer.")
+    session_turn_delay_stddev: int = option(0, "--session-turn-delay-stddev", metavar="MS", at_least=0, help="Standard deviation of that.")
+    session_delay_ratio: float = option(1.0, "--session-delay-ratio", at_least=0, help="Make all these delays longer or shorter, those of a file too.")
+    session_history: Literal["server", "file"] = option("server", "--session-history", help="Whose answers go with the next turn: the server's, or those in the input.")
     batch_size: int = option(1, "-b", "--batch-size-text", "--batch-size", at_least=1, help="Texts in one request (completions, embeddings, nvclip, template).")
     extra: Mapping[str, Any] = option({}, "--extra-inputs", metavar="NAME:VALUE|JSON", help="More keys for the request body; repeatable.")
     random_seed: int = option(0, "--random-seed", help="Seed of everything random: prompts, lengths, arrivals, models.")
@@ -141,6 +148,8 @@ class LoadConfig:
     """When to send, and when to stop."""
 
     concurrency: int | None = option(None, "--concurrency", at_least=1, help="Closed loop: this many requests always in flight. [default: 1]")
+    session_concurrency: int | None = option(None, "--session-concurrency", at_least=1, help="Closed loop of conversations: this many always open.")
+    session_rate: float | None = option(None, "--session-request-rate", metavar="PER_S", more_than=0, help="Open loop of conversations: begun per second, whatever the server does.")
     request_rate: float | None = option(None, "--request-rate", metavar="PER_S", more_than=0, help="Open loop: requests sent per second, whatever the server does.")
     request_distribution: Literal["constant", "poisson", "gamma"] = option("constant", "--request-distribution", help="Gaps between the arrivals of an open loop.")
     burstiness: float | None = option(None, "--request-rate-burstiness", metavar="SHAPE", more_than=0, help="Gamma arrivals of this shape: below 1 in bursts, 1 as poisson, above 1 more even.")
@@ -267,11 +276,21 @@ class Config:
         return any(getattr(self.load, name) is not None for name in OPEN_LOADS)
 
     @property
+    def has_rate(self) -> bool:
+        """Whether arrivals come at a rate, steady or not."""
+        load = self.load
+        return any(
+            rate is not None for rate in (load.request_rate, load.session_rate, load.request_rate_schedule)
+        )
+
+    @property
     def concurrency(self) -> int | None:
         """How many requests may be in flight; None for an open loop without a cap."""
         if self.is_open_loop:
             return self.load.max_concurrency
-        return self.load.concurrency or 1  # and with --concurrency-schedule, until its file is read
+        return (
+            self.load.session_concurrency or self.load.concurrency or 1
+        )  # and with --concurrency-schedule, until its file is read
 
     @property
     def request_count(self) -> int | None:
@@ -287,9 +306,21 @@ class Config:
             return None
         if load.request_rate_schedule is not None or load.concurrency_schedule is not None:
             return None
+        if self.has_sessions:
+            return None  # each conversation once
         if load.request_rate is not None:
             return max(10, math.ceil(load.request_rate * 10))
         return max(10, 2 * (self.concurrency or 1))
+
+    @property
+    def has_sessions(self) -> bool:
+        """Whether the options ask for conversations; a file can hold some without that."""
+        load = self.load
+        return (
+            bool(self.input.num_sessions)
+            or load.session_concurrency is not None
+            or load.session_rate is not None
+        )
 
     @property
     def tokenizer_name(self) -> str:

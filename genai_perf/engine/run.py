@@ -14,6 +14,7 @@ from genai_perf.clock import NS_PER_MS, NS_PER_S, Origin
 from genai_perf.config.schema import Config
 from genai_perf.endpoints import Endpoint
 from genai_perf.engine import progress, timer
+from genai_perf.engine.continuing import Half
 from genai_perf.engine.journal import Journal
 from genai_perf.engine.manners import HUNG_UP, HangUps, PrefillLimit
 from genai_perf.engine.recorder import Recorder
@@ -59,6 +60,12 @@ class Job:
     """What the file says that the load options name, if they name one."""
     before_benchmark: Callable[[], Awaitable[None]] | None = None
     """Awaited when the warm-up is over and nothing has been measured yet."""
+    half: Half | None = None
+    """What was measured before an interruption; the run is the rest then."""
+
+    def arrivals(self) -> Iterator[int] | Iterator[None]:
+        """The due times of the whole benchmark (ns after its start), the same each time."""
+        return schedule.arrivals(self.config, self.load_file, expected=self.slots_planned())
 
     @property
     def duration_s(self) -> float | None:
@@ -74,15 +81,28 @@ class Job:
             return max(number for _, number in schedule.places(self.load_file.stretches))
         return self.config.concurrency
 
-    def requests_planned(self) -> int | None:
-        """How many benchmark requests there will be, where their number, or a rate and a duration, say so."""
-        config, load = self.config, self.config.load
-        has_rate = load.request_rate is not None or load.request_rate_schedule is not None
-        if not has_rate or self.duration_s is None:
-            return config.request_count
-        rate = schedule.rate_of(load, self.load_file)
+    def slots_planned(self) -> int | None:
+        """How many benchmark slots there will be, where their number, or a rate and a duration, say so."""
+        counted = self.slot_count
+        if not self.config.has_rate or self.duration_s is None:
+            return counted
+        rate = schedule.rate_of(self.config.load, self.load_file)
         by_time = math.ceil(schedule.arrivals_until(rate, self.duration_s) - 1e-9)
-        return by_time if config.request_count is None else min(by_time, config.request_count)
+        return by_time if counted is None else min(by_time, counted)
+
+    @property
+    def requests_expected(self) -> int | None:
+        """How many benchmark requests there will be at most, where that is known."""
+        if self.workload.starts is None or self.config.load.request_count is not None:
+            return self.config.request_count
+        return len(self.workload.requests) if self.duration_s is None else None
+
+    @property
+    def slot_count(self) -> int | None:
+        """How many slots end the run: requests, or each conversation once; None when something else does."""
+        if self.workload.starts is None or self.config.load.request_count is not None:
+            return self.config.request_count
+        return len(self.workload.starts) if self.duration_s is None else None
 
 
 def connections_wanted(job: Job) -> int:
@@ -122,6 +142,8 @@ class Run:
         self._windows: Windows | None = None
         self._told_windows = 0
         self._first_failures = 0
+        self._judged_until = self._enough_to_judge
+        """The slots below this one decide whether there is any hope."""
         self._stop_reason: str | None = None
 
     async def measure(self) -> RunEnd:
@@ -150,7 +172,7 @@ class Run:
             stop_reason=self._stop_reason or "completed",
             stable=windows.stable if windows else None,
             windows=tuple(windows.closed) if windows else (),
-            recorded_ns=self._timer.now_ns(),
+            recorded_ns=self._timer.now_ns() + self._recorder.forward_ns,
             unsent=self._runner.unsent,
         )
 
@@ -170,12 +192,17 @@ class Run:
         start_ns = self._timer.now_ns()
         self._counts = progress.Counts(started_ns=start_ns)
         self._first_failures = 0
+        self._judged_until = warmup + self._enough_to_judge
         windows = self._windows = self._new_windows(start_ns)
         duration_s = self._job.duration_s
         duration_ns = duration_s * NS_PER_S if duration_s is not None else None
-        requests = self._job.requests_planned()
-        due = schedule.arrivals(config, self._job.load_file, expected=requests)
+        requests = self._job.slots_planned()
+        due = self._job.arrivals()
         slots = schedule.slots(due, warmup, Phase.BENCHMARK, requests=requests, duration_ns=duration_ns)
+        if (half := self._job.half) is not None:
+            slots = half.slots_left(due, warmup, requests=requests, duration_ns=duration_ns)
+            duration_ns = None if duration_ns is None else duration_ns - half.measured_ns
+            self._go_on_from(half, start_ns)
         async with asyncio.TaskGroup() as group:
             beside = []
             if windows is not None:
@@ -187,8 +214,22 @@ class Run:
             for task in beside:
                 task.cancel()
         if self._stop_reason is None:
-            reached = config.request_count is not None and self._runner.sent - warmup >= config.request_count
-            self._stop_reason = "request_count" if reached else "duration"
+            self._stop_reason = self._why_it_ended(warmup)
+
+    def _why_it_ended(self, warmup: int) -> str:
+        counted = self._job.slot_count
+        before = len(self._job.half.done) if self._job.half is not None else 0
+        taken = self._runner.slots_taken - warmup + before
+        if counted is None or self._runner.unsent or taken < counted:
+            return "duration"
+        return "request_count"
+
+    def _go_on_from(self, half: Half, start_ns: int) -> None:
+        """Count from where the run was interrupted, in time and in requests."""
+        self._recorder.forward_ns = half.stopped_ns - start_ns
+        succeeded = len(half.done) - half.failed
+        self._counts = progress.Counts(start_ns - half.measured_ns, succeeded=succeeded, failed=half.failed)
+        self._judged_until = half.first_left(self._enough_to_judge, self._load.warmup_request_count)
 
     def _places(self) -> int | Iterator[tuple[int, int]] | None:
         """How many may be in flight, or how that changes."""
@@ -284,6 +325,8 @@ class Run:
             windows.add(exchange.end_ns, exchange.end_ns - exchange.start_ns)
             if self._load.measurement_request_count is not None:
                 self._judge(windows)
+        if slot.phase is Phase.WARMUP and self._job.half is not None:
+            return  # it warms the server once more; the run has had its own
         self._recorder.keep(slot, due_ns, exchange)
 
     def _count(self, record: RequestRecord) -> None:
@@ -304,11 +347,13 @@ class Run:
         if most is not None:
             return counts.ended >= _ENOUGH_TO_JUDGE and counts.failed > most * counts.ended
         # Refusals come back sooner than answers. So the first ones sent decide, not the first to end.
-        first = max(_ENOUGH_TO_JUDGE, self._job.concurrency or 0)
-        offset = 0 if record.phase is Phase.WARMUP else self._load.warmup_request_count
-        if record.turn == 0 and record.index - offset < first:
+        if record.turn == 0 and record.index < self._judged_until:
             self._first_failures += 1
-        return self._first_failures >= first
+        return self._first_failures >= self._enough_to_judge
+
+    @property
+    def _enough_to_judge(self) -> int:
+        return max(_ENOUGH_TO_JUDGE, self._job.concurrency or 0)
 
     def _progress_line(self) -> str:
         warming = self._phase is Phase.WARMUP
@@ -317,7 +362,7 @@ class Run:
             self._counts,
             self._timer.now_ns(),
             self._runner.in_flight,
-            self._load.warmup_request_count if warming else self._job.config.request_count,
+            self._load.warmup_request_count if warming else self._job.requests_expected,
             int(duration_s * NS_PER_S) if duration_s is not None else None,
             self._phase,
         )

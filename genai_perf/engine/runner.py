@@ -33,6 +33,7 @@ class Runner:
     def __init__(self, script: Script, transport: Transport, timer: Timer, keep: Keep) -> None:
         self.in_flight = 0
         self.sent = 0
+        self.slots_taken = 0
         self.next_due_ns: int | None = None
         """What is waited for; None where the next request is not a matter of time."""
         self.unsent = 0
@@ -135,6 +136,7 @@ class Runner:
             else:
                 self._has_leader = False
 
+            self.slots_taken += 1
             request = self._script.take(slot)
             if request is None:
                 request = await self._script.wait(slot)

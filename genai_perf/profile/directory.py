@@ -29,6 +29,10 @@ def _stimulus(load: LoadConfig) -> str:
     for by_file in ("request_intervals", "request_rate_schedule", "concurrency_schedule"):
         if getattr(load, by_file) is not None:
             return by_file
+    if load.session_concurrency is not None:
+        return f"session_concurrency{load.session_concurrency}"
+    if load.session_rate is not None:
+        return f"session_rate{load.session_rate}"
     if load.request_rate is not None:
         return f"request_rate{load.request_rate}"
     return f"concurrency{load.concurrency or 1}"

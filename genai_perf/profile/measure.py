@@ -1,6 +1,8 @@
 """One run: its requests sent over a transport, its records on disk."""
 
 import asyncio
+import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +12,13 @@ from genai_perf.clock import Origin
 from genai_perf.config.schema import Config
 from genai_perf.config.versions import versions
 from genai_perf.endpoints import Endpoint
-from genai_perf.profile.directory import JOURNAL, write_run
+from genai_perf.profile.directory import JOURNAL, make_directory, write_run
+from genai_perf.profile.former import Former, taken_up
 from genai_perf.types import RunEnd, RunInfo, Workload
 
 if TYPE_CHECKING:
+    from genai_perf.engine.continuing import Half
+    from genai_perf.engine.run import Job
     from genai_perf.profile.triton import Served
     from genai_perf.telemetry.sampler import Sampler
     from genai_perf.transports import Transport
@@ -31,9 +36,10 @@ def measure(
     loop: asyncio.Runner,
     kept: "Kept",
     served: "Served | None" = None,
+    former: Former | None = None,
     sampler: "Sampler | None" = None,
 ) -> None:
-    """Make the run and leave its files in `directory`. Raises GenAIPerfError.
+    """Make the run, or the rest of a former one, and leave its files in `directory`. Raises GenAIPerfError.
 
     `kept` is what the session's runs leave open on the `loop`, which is theirs as well. `sampler` asks the
     server and the GPUs beside the run. `served` is the Triton that is asked what its models did.
@@ -49,7 +55,11 @@ def measure(
             await sampler.mark(settle=config.load.warmup_request_count > 0)
 
     job = engine.Job(config, endpoint, workload, load_files.read(config.load), before_benchmark)
-    inputs_file.write(directory / inputs_file.NAME, workload.requests)
+    counted_by = tokenizer.info() if tokenizer is not None else {}
+    half = _half(former, job, counted_by, directory) if former is not None else None
+    if half is None:
+        make_directory(directory)
+        inputs_file.write(directory / inputs_file.NAME, workload)
     origin = Origin.now()
     info = RunInfo(
         version=versions()["genai-perf"],
@@ -58,14 +68,23 @@ def measure(
         endpoint=endpoint.name,
         streaming=config.endpoint.streaming,
         config=config.public(),
-        tokenizer=tokenizer.info() if tokenizer is not None else {},
+        tokenizer=counted_by,
         versions=versions(),
     )
+    if half is not None:
+        info = replace(half.info, breaks=(*half.info.breaks, half.ends_here(origin.wall_ns)))
+        job = replace(job, half=half, before_benchmark=None)
+        served = None  # what it has counted since before the interruption is more than this run
+        sampler = None  # likewise
     write_run(directory, info, None)
 
     async def send() -> RunEnd:
         transport = _transport(config, endpoint, origin, kept)
-        journal = Journal(directory / JOURNAL, info)
+        if half is None:
+            journal = Journal(directory / JOURNAL, info)
+        else:
+            journal = Journal(directory / f".{JOURNAL}.part", info)
+            journal.take_over(half.records, directory / JOURNAL)
         end = await engine.run(job, transport, journal, origin)
         if sampler is not None:
             await sampler.mark(settle=True)
@@ -79,6 +98,21 @@ def measure(
         if sampler is not None:
             sampler.end()
     write_run(directory, info, end)
+
+
+def _half(former: Former, job: "Job", tokenizer: Mapping[str, str], directory: Path) -> "Half | None":
+    """What this job goes on from, and a line that says so; None where it cannot."""
+    from genai_perf.engine.continuing import CannotContinue
+
+    half = None
+    try:
+        half = taken_up(former, job, tokenizer, directory)
+        told = f"continuing after request {len(half.done):,}, where it was interrupted"
+    except CannotContinue as reason:
+        told = f"the interrupted run in {directory} cannot be continued ({reason}): measuring it again"
+    if not job.config.output.quiet:
+        sys.stderr.write(f"{told}\n")
+    return half
 
 
 def _transport(config: Config, endpoint: Endpoint, origin: Origin, kept: "Kept") -> "Transport":

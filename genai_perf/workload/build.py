@@ -4,27 +4,23 @@ A body is put together in GenAI-Perf's order: what the endpoint writes, the toke
 over both.
 """
 
-import random
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count, islice
 from typing import Any
 
 import msgspec
 
 from genai_perf.config import Config
 from genai_perf.endpoints import Endpoint
-from genai_perf.exceptions import UsageError
+from genai_perf.exceptions import InputError, UsageError
 from genai_perf.types import Request, Turn, Workload
-from genai_perf.workload import files, synthetic
+from genai_perf.workload import sources
+from genai_perf.workload.sources import PAYLOAD, SYNTHETIC, Conversation, is_synthetic, stream
 from genai_perf.workload.tokenizer import Tokenizer
 
-_SYNTHETIC = "synthetic:"
-_PAYLOAD = "payload:"
-
-
-def is_synthetic(config: Config) -> bool:
-    """Whether prompts are made rather than read."""
-    return config.input.file is None or config.input.file.startswith(_SYNTHETIC)
+BATCH = 256
+"""Requests whose tokens are counted together."""
 
 
 def needs_tokenizer(config: Config, endpoint: Endpoint) -> bool:
@@ -42,12 +38,17 @@ def check(config: Config, endpoint: Endpoint) -> None:
             f"The --batch-size-text flag is not supported for {endpoint.name}.",
             hint=f"it takes one text a request, not {given.batch_size}",
         )
-    if given.file and given.file.startswith(_PAYLOAD):
+    if config.has_sessions and endpoint.follow is None:
+        raise UsageError(
+            f"conversations are not supported for {endpoint.name}",
+            hint="its requests say nothing of what was said before; chat's do",
+        )
+    if given.file and given.file.startswith(PAYLOAD):
         raise UsageError(
             f"--input-file: {given.file!r}: payload traces are not available",
             hint="give a JSONL file or directory, without a prefix",
         )
-    if given.file and given.file.startswith(_SYNTHETIC) and "," in given.file:
+    if given.file and given.file.startswith(SYNTHETIC) and "," in given.file:
         raise UsageError(
             f"--input-file: {given.file!r}: {endpoint.name} takes one synthetic data set, not several",
             hint="leave --input-file out for synthetic prompts",
@@ -55,31 +56,83 @@ def check(config: Config, endpoint: Endpoint) -> None:
 
 
 def build(config: Config, endpoint: Endpoint, tokenizer: Tokenizer | None) -> Workload:
-    """One request for each row of the workload, bodies encoded; the same for the same seed, everywhere.
+    """One request for each turn of the workload, bodies encoded; the same for the same seed, everywhere.
 
     `tokenizer` may be None where `needs_tokenizer` says no; `input_tokens` is None then. Raises UsageError
     and InputError.
     """
     check(config, endpoint)
-    turns = _turns(config, tokenizer)
+    requests = list(requests_of(sources.conversations(config, tokenizer), config, endpoint, tokenizer))
+    if not any(request.turn for request in requests) and not config.has_sessions:
+        return Workload(requests)
+    starts = [row for row, request in enumerate(requests) if request.turn == 0]
+    return Workload(requests, starts, config.input.session_history)
+
+
+def requests_of(
+    conversations: Iterable[Conversation],
+    config: Config,
+    endpoint: Endpoint,
+    tokenizer: Tokenizer | None,
+) -> Iterator[Request]:
+    """The requests of these conversations, in order, made some at a time as they are asked for.
+
+    Raises UsageError and InputError.
+    """
+    drafts = _drafts(conversations, config, endpoint)
+    while batch := list(islice(drafts, BATCH)):
+        counts = _input_tokens(batch, endpoint, tokenizer)
+        for draft, tokens in zip(batch, counts, strict=True):
+            body = draft.body
+            yield Request(
+                index=draft.row,
+                body=encode(body),
+                model=str(body.get("model", draft.model)),
+                conversation=draft.conversation,
+                turn=draft.number,
+                input_tokens=tokens,
+                streaming=body.get("stream") in (True, [True]),
+                delay_ns=draft.turn.delay_ns or 0,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A request whose tokens are still to be counted."""
+
+    row: int
+    turn: Turn
+    conversation: str
+    number: int
+    """Of the turn in its conversation."""
+    model: str
+    body: dict[str, Any]
+
+
+def _drafts(conversations: Iterable[Conversation], config: Config, endpoint: Endpoint) -> Iterator[_Draft]:
     names = config.endpoint.model_names
-    rng = _stream(config, "models")
+    rng = stream(config, "models")
     at_random = config.endpoint.model_selection_strategy == "random"
-    models = [rng.choice(names) if at_random else names[row % len(names)] for row in range(len(turns))]
-    bodies = [body_of(turn, model, config, endpoint) for turn, model in zip(turns, models, strict=True)]
-    counts = _input_tokens(turns, bodies, endpoint, tokenizer)
-    requests = [
-        Request(
-            index=row,
-            body=encode(body),
-            model=str(body.get("model", model)),
-            conversation=str(row),
-            input_tokens=tokens,
-            streaming=body.get("stream") in (True, [True]),
+    rows = count()
+    for place, conversation in enumerate(conversations):
+        model = rng.choice(names) if at_random else names[place % len(names)]
+        said: dict[str, Any] | None = None
+        for number, turn in enumerate(conversation.turns):
+            body = body_of(turn, model, config, endpoint)
+            if said is not None and config.input.session_history == "file":
+                body = _after(said, conversation.turns[number - 1], body, endpoint)
+            said = body
+            yield _Draft(next(rows), turn, conversation.id or str(place), number, model, body)
+
+
+def _after(said: Mapping[str, Any], before: Turn, body: dict[str, Any], endpoint: Endpoint) -> dict[str, Any]:
+    """A body with what the file says was said and answered before it."""
+    assert endpoint.follow is not None
+    if before.answer is None:
+        raise InputError(
+            "--session-history file: the input has no answers", hint="leave it out for the server's answers"
         )
-        for row, (body, model, tokens) in enumerate(zip(bodies, models, counts, strict=True))
-    ]
-    return Workload(requests)
+    return endpoint.follow(said, before.answer, body)
 
 
 def body_of(turn: Turn, model: str, config: Config, endpoint: Endpoint) -> dict[str, Any]:
@@ -102,108 +155,23 @@ def body_of(turn: Turn, model: str, config: Config, endpoint: Endpoint) -> dict[
     return endpoint.extend(body, named)
 
 
-def _turns(config: Config, tokenizer: Tokenizer | None) -> list[Turn]:
-    if is_synthetic(config):
-        assert tokenizer is not None
-        turns = _synthetic_turns(config, tokenizer)
-    else:
-        turns = _file_turns(config)
-    if config.input.prefix_prompt_num:
-        assert tokenizer is not None
-        turns = _with_prefixes(turns, config, tokenizer)
-    return _with_limits(turns, config)
-
-
-def _synthetic_turns(config: Config, tokenizer: Tokenizer) -> list[Turn]:
-    given = config.input
-    size = given.batch_size
-    tokens = synthetic.lengths(
-        given.synthetic_tokens_mean,
-        given.synthetic_tokens_stddev,
-        given.num_dataset_entries * size,
-        _stream(config, "input lengths"),
-    )
-    made = synthetic.prompts(synthetic.measure(tokenizer), tokenizer, tokens, _stream(config, "prompts"))
-    return [
-        Turn(
-            texts=tuple(prompt.text for prompt in made[first : first + size]),
-            input_tokens=made[first].tokens if size == 1 else None,
-        )
-        for first in range(0, len(made), size)
-    ]
-
-
-def _file_turns(config: Config) -> list[Turn]:
-    """A turn for each row in order; with batches, as many samples as `--num-dataset-entries` says."""
-    given = config.input
-    assert given.file is not None
-    rows = files.read(given.file)
-    if given.batch_size == 1:
-        return [Turn(texts=(row.text,), max_tokens=row.output_tokens) for row in rows]
-    sampled = files.batches(rows, given.batch_size, given.num_dataset_entries, _stream(config, "batches"))
-    return [
-        Turn(
-            texts=tuple(row.text for row in batch),
-            max_tokens=max((row.output_tokens for row in batch if row.output_tokens), default=None),
-        )
-        for batch in sampled
-    ]
-
-
-def _with_prefixes(turns: list[Turn], config: Config, tokenizer: Tokenizer) -> list[Turn]:
-    """Begin every text with one of a pool of prefixes, so that a server can reuse its work on them."""
-    given = config.input
-    pool = synthetic.prompts(
-        synthetic.measure(tokenizer),
-        tokenizer,
-        [given.prefix_prompt_length] * given.prefix_prompt_num,
-        _stream(config, "prefixes"),
-    )
-    rng = _stream(config, "prefix of each prompt")
-    return [
-        replace(
-            turn,
-            texts=tuple(f"{rng.choice(pool).text} {text}".strip() for text in turn.texts),
-            input_tokens=None,
-        )
-        for turn in turns
-    ]
-
-
-def _with_limits(turns: list[Turn], config: Config) -> list[Turn]:
-    """Draw how many output tokens each turn asks for, where its row does not say."""
-    given = config.input
-    if given.output_tokens_mean is None:
-        return turns
-    drawn = synthetic.lengths(
-        given.output_tokens_mean,
-        given.output_tokens_stddev,
-        len(turns),
-        _stream(config, "output lengths"),
-        at_least=1,
-    )
-    return [
-        turn if turn.max_tokens is not None else replace(turn, max_tokens=tokens)
-        for turn, tokens in zip(turns, drawn, strict=True)
-    ]
-
-
 def _input_tokens(
-    turns: list[Turn], bodies: list[dict[str, Any]], endpoint: Endpoint, tokenizer: Tokenizer | None
+    drafts: Sequence[_Draft], endpoint: Endpoint, tokenizer: Tokenizer | None
 ) -> list[int | None]:
     """Tokens of the text in each body as it is sent; only what is not known yet is counted."""
     if tokenizer is None:
-        return [None] * len(turns)
+        return [None] * len(drafts)
     try:
-        texts = [endpoint.prompt_text(body) for body in bodies]
+        texts = [endpoint.prompt_text(draft.body) for draft in drafts]
     except (KeyError, TypeError) as exc:
         raise UsageError("--extra-inputs: the request body no longer holds a prompt to count") from exc
     counts = [
-        turn.input_tokens if text == turn.texts[0] else None for turn, text in zip(turns, texts, strict=True)
+        draft.turn.input_tokens if text == draft.turn.texts[0] else None
+        for draft, text in zip(drafts, texts, strict=True)
     ]
-    unknown = [row for row, count in enumerate(counts) if count is None]
-    for row, count in zip(unknown, tokenizer.count(texts[row] for row in unknown), strict=True):
-        counts[row] = count
+    unknown = [row for row, known in enumerate(counts) if known is None]
+    for row, counted in zip(unknown, tokenizer.count(texts[row] for row in unknown), strict=True):
+        counts[row] = counted
     return counts
 
 
@@ -213,8 +181,3 @@ def encode(body: Mapping[str, Any]) -> bytes:
         return msgspec.json.encode(body)
     except (UnicodeEncodeError, TypeError, ValueError, OverflowError) as exc:
         raise UsageError(f"--extra-inputs: cannot be written as JSON: {exc}") from exc
-
-
-def _stream(config: Config, purpose: str) -> random.Random:
-    """The random numbers of one kind of draw; seeding from a string is the same on every machine."""
-    return random.Random(f"{config.input.random_seed}:{purpose}")

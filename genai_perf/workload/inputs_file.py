@@ -2,34 +2,47 @@
 
     {"data": [{"payload": [{body}]}, …]}
 
-A row of tensors, which go over gRPC, stands there by itself, without the payload around it.
+A row of tensors, which go over gRPC, stands there by itself, without the payload around it. Rows of
+conversations have their `session_id` beside the payload, those of traces their `timestamp`, both `delay`, as
+lists of one, in ms.
 Written as `json.dumps(…, indent=2)` writes it, but row by row, so that a large workload is never there twice.
 """
 
 import json
 import mmap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from genai_perf.clock import NS_PER_MS
 from genai_perf.exceptions import ArtifactError
-from genai_perf.types import Request
+from genai_perf.types import Workload
 
 NAME = "inputs.json"
 
 
-def write(path: Path, requests: Iterable[Request]) -> Path:
+def write(path: Path, workload: Workload) -> Path:
     """Write the bodies of these requests, in order. Raises ArtifactError."""
+    starts = workload.starts
+    due_ns = {} if workload.due_ns is None else dict(zip(starts or count(), workload.due_ns))
     try:
         with path.open("w", encoding="ascii") as file:
             file.write('{\n  "data": [')
             separator, end = "\n    ", "]\n}"
-            for request in requests:
+            for row, request in enumerate(workload.requests):
                 body = json.loads(request.body)
-                entry = json.dumps(body if request.messages else {"payload": [body]}, indent=2)
-                file.write(separator + entry.replace("\n", "\n    "))
+                entry: dict[str, Any] = body if request.messages else {"payload": [body]}
+                if row in due_ns:
+                    entry["timestamp"] = [due_ns[row] // NS_PER_MS]
+                if starts is not None:
+                    entry["session_id"] = [request.conversation]
+                if request.delay_ns:
+                    entry["delay"] = [request.delay_ns // NS_PER_MS]
+                text = json.dumps(entry, indent=2)
+                file.write(separator + text.replace("\n", "\n    "))
                 separator, end = ",\n    ", "\n  ]\n}"
             file.write(end)
     except OSError as exc:

@@ -89,24 +89,29 @@ def _fillers(tokenizer: Tokenizer, frequency: Counter[str], cost: dict[str, int]
     return [f" {word}" for word in (alone or single)[:FILLERS]] or list("etaoinshr")
 
 
+def length(mean: int, stddev: int, rng: random.Random, *, at_least: int = 0) -> int:
+    """A token count as GenAI-Perf draws it: normal, cut towards zero to a whole number."""
+    return max(at_least, int(rng.gauss(mean, stddev)))
+
+
 def lengths(mean: int, stddev: int, count: int, rng: random.Random, *, at_least: int = 0) -> list[int]:
-    """Token counts as GenAI-Perf draws them: normal, cut towards zero to whole numbers."""
-    return [max(at_least, int(rng.gauss(mean, stddev))) for _ in range(count)]
+    """So many of them."""
+    return [length(mean, stddev, rng, at_least=at_least) for _ in range(count)]
 
 
-def prompts(corpus: Corpus, tokenizer: Tokenizer, tokens: Sequence[int], rng: random.Random) -> list[Prompt]:
-    """A prompt for each number of tokens; 0 gives the empty one.
+def prompts(
+    corpus: Corpus, tokenizer: Tokenizer, tokens: Sequence[int], rng: random.Random
+) -> Iterator[Prompt]:
+    """A prompt for each number of tokens, made some at a time as they are asked for; 0 gives the empty one.
 
     They begin at different places of the text. Where no text of exactly that many tokens is found (some
     tokenizers need two for any word), it is the nearest one.
     """
     places = _places(len(corpus.words), rng)
     adds_up = sum(tokens) > PROOF_PAYS * corpus.ends[-1] and _adds_up(corpus, tokenizer)
-    made: list[Prompt] = []
     for first in range(0, len(tokens), BATCH):
         batch = tokens[first : first + BATCH]
-        made += _batch(corpus, tokenizer, batch, list(islice(places, len(batch))), adds_up)
-    return made
+        yield from _batch(corpus, tokenizer, batch, list(islice(places, len(batch))), adds_up)
 
 
 def _adds_up(corpus: Corpus, tokenizer: Tokenizer) -> bool:

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genai_perf.exceptions import ArtifactError
-from genai_perf.types import Request
+from genai_perf.types import Request, Workload
 from genai_perf.workload import inputs_file
 from genai_perf.workload.build import encode
 
@@ -33,7 +33,7 @@ def test_the_file_is_what_json_dumps_writes_and_reads_back_as_the_bytes_sent(
 ) -> None:
     sent = requests(bodies)
 
-    path = inputs_file.write(tmp_path / "inputs.json", sent)
+    path = inputs_file.write(tmp_path / "inputs.json", Workload(sent))
 
     expected = {"data": [{"payload": [json.loads(request.body)]} for request in sent]}
     assert path.read_text(encoding="ascii") == json.dumps(expected, indent=2)
@@ -41,7 +41,7 @@ def test_the_file_is_what_json_dumps_writes_and_reads_back_as_the_bytes_sent(
 
 
 def test_text_beyond_ascii_is_escaped(tmp_path: Path) -> None:
-    path = inputs_file.write(tmp_path / "inputs.json", requests([{"prompt": ["é"]}]))
+    path = inputs_file.write(tmp_path / "inputs.json", Workload(requests([{"prompt": ["é"]}])))
 
     assert (
         path.read_text()
@@ -66,14 +66,29 @@ def test_a_directory_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "inputs.json"
 
     with pytest.raises(ArtifactError, match=r"inputs\.json: cannot be written: No such file or directory"):
-        inputs_file.write(path, requests([{}]))
+        inputs_file.write(path, Workload(requests([{}])))
     with pytest.raises(ArtifactError, match=r"inputs\.json: cannot be read: No such file or directory"):
         list(inputs_file.bodies(path))
 
 
 def test_a_full_disk_is_a_clear_error() -> None:
     with pytest.raises(ArtifactError, match="/dev/full: cannot be written: No space left on device"):
-        inputs_file.write(Path("/dev/full"), requests([{"prompt": "x" * 10_000}] * 10))
+        inputs_file.write(Path("/dev/full"), Workload(requests([{"prompt": "x" * 10_000}] * 10)))
+
+
+def test_conversations_and_traces_have_their_metadata_beside_the_payload(tmp_path: Path) -> None:
+    rows = [
+        Request(0, b"{}", "m", "s1", turn=0, delay_ns=500_000_000),
+        Request(1, b"{}", "m", "s1", turn=1),
+        Request(2, b"{}", "m", "s2", turn=0),
+    ]
+    path = inputs_file.write(tmp_path / "inputs.json", Workload(rows, [0, 2], due_ns=[0, 7_000_000]))
+    assert [
+        {"payload": [{}], "timestamp": [0], "session_id": ["s1"], "delay": [500]},
+        {"payload": [{}], "session_id": ["s1"]},
+        {"payload": [{}], "timestamp": [7], "session_id": ["s2"]},
+    ] == json.loads(path.read_text())["data"]
+    assert [{}, {}, {}] == list(inputs_file.bodies(path))
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"data": [{}]}', '{"data": [{"payload": []}]}', '{"da'])

@@ -13,7 +13,7 @@ from genai_perf.workload.tokenizer import Tokenizer
 
 
 def make(tokenizer: Tokenizer, tokens: list[int], seed: str = "0") -> list[synthetic.Prompt]:
-    return synthetic.prompts(synthetic.measure(tokenizer), tokenizer, tokens, random.Random(seed))
+    return list(synthetic.prompts(synthetic.measure(tokenizer), tokenizer, tokens, random.Random(seed)))
 
 
 def test_every_length_is_exact_with_any_tokenizer(any_tokenizer: Tokenizer) -> None:
@@ -52,7 +52,7 @@ def test_prompts_longer_than_the_text_go_round_it(builtin_tokenizer: Tokenizer) 
     whole = small.ends[-1]
     wanted = [whole - 1, whole, whole + 1, 7 * whole + 17]
 
-    made = synthetic.prompts(small, builtin_tokenizer, wanted, random.Random("0"))
+    made = list(synthetic.prompts(small, builtin_tokenizer, wanted, random.Random("0")))
 
     assert wanted == builtin_tokenizer.count(prompt.text for prompt in made)
 
@@ -69,7 +69,7 @@ def test_prompts_stay_different_when_every_place_of_the_text_has_been_used(
     corpus = synthetic.measure(builtin_tokenizer)
     small = synthetic.Corpus(corpus.words[:500], corpus.ends[:501], corpus.fillers)
 
-    made = synthetic.prompts(small, builtin_tokenizer, [40] * 2000, random.Random("0"))
+    made = list(synthetic.prompts(small, builtin_tokenizer, [40] * 2000, random.Random("0")))
 
     assert {40} == set(builtin_tokenizer.count(prompt.text for prompt in made))
     assert max(Counter(prompt.text for prompt in made).values()) == 1
@@ -98,7 +98,7 @@ def test_prompts_depend_on_neither_hash_seed_nor_cores(
         "from genai_perf.config.schema import TokenizerConfig\n"
         "from genai_perf.workload import synthetic, tokenizer\n"
         "t = tokenizer.load(TokenizerConfig(name='builtin'), '')\n"
-        "made = synthetic.prompts(synthetic.measure(t), t, [30, 0, 7], random.Random('0'))\n"
+        "made = list(synthetic.prompts(synthetic.measure(t), t, [30, 0, 7], random.Random('0')))\n"
         "print([prompt.text for prompt in made])\n"
     )
     environment = {
@@ -147,7 +147,7 @@ def test_prompts_that_go_round_the_text_are_counted_whole(
     small = synthetic.Corpus(corpus.words[:20], corpus.ends[:21], corpus.fillers)
     wanted = [5 * small.ends[-1] + 3] * 40
 
-    made = synthetic.prompts(small, builtin_tokenizer, wanted, random.Random("0"))
+    made = list(synthetic.prompts(small, builtin_tokenizer, wanted, random.Random("0")))
 
     assert builtin_tokenizer.count(prompt.text for prompt in made) == wanted
 
