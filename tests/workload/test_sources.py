@@ -96,9 +96,9 @@ def test_a_history_of_the_file_needs_answers_in_it(builtin_tokenizer):
 
 
 def test_an_api_without_conversations_says_so(builtin_tokenizer):
+    given = config(num_sessions=2)
+    given = replace(given, endpoint=replace(given.endpoint, streaming=False))
     with pytest.raises(UsageError, match="conversations are not supported for embeddings"):
-        given = config(num_sessions=2)
-        given = replace(given, endpoint=replace(given.endpoint, streaming=False))
         build.check(given, endpoints.get("embeddings"))
 
 
