@@ -2,8 +2,8 @@
 
 NVML's are called as DCGM's.
 
-Rule 1. A GPU is known by its UUID. Two sources that tell of one GPU count once; where sources were named,
-        those that were only found are left out.
+Rule 1. A GPU is known by its UUID. Two sources that tell of one GPU count once. Where a source that was named
+        tells of GPUs, so does the server, what was only found on this machine adds none to them.
 Rule 2. A MIG instance stands beside its GPU. What is of the whole board, power first of all, is the GPU's and
         counts once, for however many instances an exporter repeats it.
 Rule 3. Numbers that mean "not supported" are no readings.
@@ -105,9 +105,11 @@ def _gathered(series: Iterable[Series]) -> list[Device]:
 
 
 def _once(devices: list[Device]) -> list[Device]:
-    """Each GPU by one source: those that were named before the ones that were found."""
-    if any(device.source not in FOUND for device in devices):
-        devices = [device for device in devices if device.source not in FOUND]
+    """Each GPU by one source: exporters before a server's own page, which says less."""
+    elsewhere = {device.uuid for device in devices if device.source not in FOUND}
+    if elsewhere:
+        devices = [device for device in devices if device.source not in FOUND or device.uuid in elsewhere]
+    devices = sorted(devices, key=lambda device: device.source.startswith("server:"))
     told: dict[str, str] = {}
     return [
         device

@@ -16,7 +16,7 @@ INTERVAL_S = 0.33
 """GenAI-Perf's."""
 
 FOUND = ("dcgm", "nvml")
-"""Names of the sources that nobody named; the others' have an address in them."""
+"""Names of this machine's, which nobody named; the others' have an address in them."""
 
 _PROBE_LIMIT_S = 0.05
 
@@ -30,7 +30,7 @@ def specs(config: Config) -> list[Spec]:
     if how == "nvml":
         return [nvml.spec(interval_s=interval_s)]
     if how == "dcgm" or named:
-        return [dcgm.spec(url, interval_s=interval_s) for url in named or (dcgm.DEFAULT_URL,)]
+        return [dcgm.spec(url, interval_s=interval_s) for url in dict.fromkeys(named or (dcgm.DEFAULT_URL,))]
     if _listens(dcgm.DEFAULT_URL):
         return [dcgm.spec(dcgm.DEFAULT_URL, interval_s=interval_s, optional=True, name=FOUND[0])]
     if all(_is_here(url) for url in config.urls) and nvml.is_installed():

@@ -145,10 +145,19 @@ def test_a_gpu_that_two_sources_tell_of_counts_once(tmp_path):
     assert ["dcgm:a:9400"] == list(found.sources)
 
 
-def test_what_was_named_goes_before_what_was_only_found(tmp_path):
+def test_where_named_sources_tell_of_gpus_those_found_here_add_none(tmp_path):
     page = lambda host: lambda _: rows(0, {"DEV_POWER_USAGE": 100.0}, Hostname=host)  # noqa: E731
     pages = [*every(1, 30, "dcgm", page("here")), *every(1, 30, "server:there:9400", page("there"))]
     assert ["there"] == [each.host for each in measured(tmp_path, pages).gpus]
+
+
+def test_a_gpu_of_this_machine_is_told_by_the_exporter_rather_than_by_its_server(tmp_path):
+    exporter = lambda _: rows(0, {"DEV_POWER_USAGE": 100.0}, UUID="GPU-a")  # noqa: E731
+    server = lambda _: 'nv_gpu_power_usage{gpu_uuid="GPU-a"} 90.0\n'  # noqa: E731
+    found = measured(
+        tmp_path, [*every(1, 30, "dcgm", exporter), *every(1, 30, "server:localhost:8002", server)]
+    )
+    assert [("dcgm", 100)] == [(each.source, each.figures["gpu_power_usage"].avg) for each in found.gpus]
 
 
 def test_mig_instances_stand_beside_their_gpu_whose_power_counts_once(tmp_path):
