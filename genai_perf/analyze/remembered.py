@@ -12,13 +12,18 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genai_perf import __version__
+from genai_perf.analyze import identity
 from genai_perf.analyze.checkpoint import Checkpoint
+from genai_perf.analyze.run_directory import recorded_config
 from genai_perf.analyze.scenario import Scenario, Value
 from genai_perf.config.schema import CheckpointConfig, Config, OutputConfig
 from genai_perf.exceptions import GenAIPerfError, Interrupted
 from genai_perf.profile import Session, publish, run_name
+from genai_perf.profile.former import Former, former_run
 
 if TYPE_CHECKING:
     from genai_perf.reports import Result
@@ -35,21 +40,22 @@ def run(configs: Sequence[Config], settings: CheckpointConfig, *, command: str) 
     worst = 0
     with Session(command) as session:
         for config in configs:
-            worst = max(worst, _take(config, checkpoint, session))
+            worst = max(worst, _take(config, checkpoint, settings, session))
             if worst == Interrupted.exit_code:
                 break
     return worst
 
 
-def _take(config: Config, checkpoint: Checkpoint, session: Session) -> int:
+def _take(config: Config, checkpoint: Checkpoint, settings: CheckpointConfig, session: Session) -> int:
     directory = config.output.artifact_dir / run_name(config)
     planned = Scenario.planned(config, load_of(config), directory)
     if stored := found(checkpoint, planned):
         say(f"its files are in {stored.directory}", config.output)
         return 0
-    announce(checkpoint, planned, config.output)
+    begun = begun_run(planned, directory, settings, config.output)
+    announce(checkpoint, planned, config.output, is_continued=begun is not None)
     located = session.located(config)
-    result = session.measure(located, directory)
+    result = session.measure(located, directory, begun)
     with kept_first():
         try:
             exit_code = publish(result, directory, config.output, asked=located)
@@ -95,13 +101,33 @@ def found(checkpoint: Checkpoint, planned: Scenario) -> Scenario | None:
     return stored
 
 
-def announce(checkpoint: Checkpoint, planned: Scenario, output: OutputConfig) -> None:
+def begun_run(
+    planned: Scenario, directory: Path, settings: CheckpointConfig, output: OutputConfig
+) -> Former | None:
+    """The scenario's interrupted run, where it is wanted to be continued and can be by its settings."""
+    begun = former_run(directory) if settings.resume == "continue" else None
+    if begun is None or not len(begun.records):
+        return None
+    if begun.info.version != __version__:
+        why = f"version {begun.info.version} began it"
+    else:
+        then = identity.settings(recorded_config(begun.info.config))
+        why = "; ".join(identity.differences(then, planned.settings))
+    if not why:
+        return begun
+    say(f"the interrupted run in {directory} cannot be continued ({why}): measuring it again", output)
+    return None
+
+
+def announce(
+    checkpoint: Checkpoint, planned: Scenario, output: OutputConfig, *, is_continued: bool = False
+) -> None:
     """Say why it is measured although something like it is there."""
     if changed := checkpoint.changed(planned):
         stored, differences = changed
         why = "; ".join(differences) or "another program or version measured it"
         say(f"{stored.label} in the checkpoint is not comparable ({why}): measuring anew", output)
-    if checkpoint.unfinished(planned) is not None:
+    if checkpoint.unfinished(planned) is not None and not is_continued:
         say("this scenario failed or was interrupted before: measuring it again", output)
 
 

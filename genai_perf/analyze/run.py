@@ -18,10 +18,11 @@ from genai_perf.analyze.results import Results
 from genai_perf.analyze.scenario import Scenario
 from genai_perf.analyze.sweep import Step, Sweep
 from genai_perf.clock import NS_PER_S
-from genai_perf.config.schema import Config, OutputConfig
+from genai_perf.config.schema import CheckpointConfig, Config, OutputConfig
 from genai_perf.exceptions import GenAIPerfError, Interrupted, ServerError
 from genai_perf.profile import Session, run_name, verdict, write_reports
 from genai_perf.profile.directory import JOURNAL, RUN
+from genai_perf.profile.former import Former
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,9 @@ def run(sweep: Sweep, *, command: str) -> int:
     output = sweep.steps[0].config.output
     checkpoint = remembered.opened(sweep.memory)
     plan = [_Planned.of(step) for step in sweep.steps]
-    state = _State(checkpoint, to_come=[each for each in plan if checkpoint.found(each.scenario) is None])
+    state = _State(
+        checkpoint, sweep.memory, to_come=[each for each in plan if checkpoint.found(each.scenario) is None]
+    )
     with Session(command) as session:
         try:
             for number, each in enumerate(plan, start=1):
@@ -73,6 +76,7 @@ class _State:
     """What a sweep has come to so far."""
 
     checkpoint: Checkpoint
+    memory: CheckpointConfig
     to_come: list[_Planned]
     """What is still to be measured."""
     done: list[Scenario] = field(default_factory=list)
@@ -90,19 +94,20 @@ class _State:
             self.done.append(stored)
             return
         output = planned.step.config.output
-        remembered.announce(self.checkpoint, planned.scenario, output)
+        begun = remembered.begun_run(planned.scenario, planned.directory, self.memory, output)
+        remembered.announce(self.checkpoint, planned.scenario, output, is_continued=begun is not None)
         what = ", ".join(f"{name} {value}" for name, value in planned.step.parameters.items())
         bounds = estimate.left_s((each.step.config for each in self.to_come), self.past, self.past_s)
         say(" | ".join([place, what, *([estimate.shown(bounds)] if bounds else [])]), output)
-        self._measure(planned, session)
+        self._measure(planned, session, begun)
         self.to_come.remove(planned)
 
-    def _measure(self, planned: _Planned, session: Session) -> None:
+    def _measure(self, planned: _Planned, session: Session, begun: Former | None) -> None:
         """One run with all its reports; the exit code is the one that `profile` would have."""
         config = session.located(planned.step.config)
         directory, scenario = planned.directory, planned.scenario
         try:
-            result = session.measure(config, directory)
+            result = session.measure(config, directory, begun)
         except ServerError as error:
             if not self.has_reached:
                 raise

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from genai_perf.exceptions import ArtifactError
-from genai_perf.types import RequestRecord, RunInfo, Usage
+from genai_perf.types import Break, RequestRecord, RunInfo, Usage
 
 ROWS_PER_BATCH = 256
 TOKENS_PER_BATCH = 2048
@@ -111,6 +111,16 @@ class Journal:
     def is_full(self) -> bool:
         """Whether what is kept makes a batch; time for `writing`."""
         return len(self._kept.rows) >= ROWS_PER_BATCH or self._kept.tokens >= TOKENS_PER_BATCH
+
+    def take_over(self, records: pa.Table, path: Path) -> None:
+        """Begin with another journal's records, and then take its place, `path`."""
+        for batch in records.to_batches():
+            self._write(batch.serialize())
+        try:
+            self.path.replace(path)
+        except OSError as exc:
+            raise self._refused(exc, _ELSEWHERE) from exc
+        self.path = path
 
     def append(self, record: RequestRecord) -> None:
         """Keep a record; it is on disk after the next `flush` or `writing`."""
@@ -227,7 +237,7 @@ def read(path: Path) -> tuple[RunInfo, pa.Table]:
     try:
         with pa.OSFile(str(path)) as file:
             reader = pa.ipc.open_stream(file)
-            info = RunInfo(**json.loads((reader.schema.metadata or {})[_INFO_KEY]))
+            info = _info(json.loads((reader.schema.metadata or {})[_INFO_KEY]))
             written = reader.schema.remove_metadata()
             table = _with_later_columns(pa.Table.from_batches(_whole_batches(reader), written))
     except FileNotFoundError as exc:
@@ -237,6 +247,10 @@ def read(path: Path) -> tuple[RunInfo, pa.Table]:
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as exc:
         raise ArtifactError(f"{path}: not a journal of this program: {exc}") from exc
     return info, table
+
+
+def _info(document: dict[str, Any]) -> RunInfo:
+    return RunInfo(**{**document, "breaks": tuple(Break(**each) for each in document.get("breaks", ()))})
 
 
 def _whole_batches(reader: pa.RecordBatchStreamReader) -> Iterable[pa.RecordBatch]:

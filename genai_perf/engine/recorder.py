@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from genai_perf.clock import monotonic_ns
 from genai_perf.endpoints import Decoding, Endpoint
 from genai_perf.engine import records
+from genai_perf.engine.continuing import set_forward
 from genai_perf.engine.journal import Journal
 from genai_perf.exceptions import ArtifactError
 from genai_perf.types import Exchange, RequestRecord, Slot
@@ -46,6 +47,8 @@ class Recorder:
     ) -> None:
         self.failure: Exception | None = None
         """Why nothing can be recorded any more; `on_failure` was called when that happened."""
+        self.forward_ns = 0
+        """By how much the clock of a run that is continued is ahead of ours."""
         self._decode = endpoint.decode
         self._journal = journal
         self._on_record = on_record
@@ -121,6 +124,9 @@ class Recorder:
             assert self._current is not None
             slot, due_ns, exchange = self._current
             self._current = self._decoding = None
+            if self.forward_ns:
+                set_forward(exchange, self.forward_ns)
+                due_ns = None if due_ns is None else due_ns + self.forward_ns
             self._record(records.make(slot, due_ns, exchange, finished.value))
         return True
 

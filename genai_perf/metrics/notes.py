@@ -35,6 +35,11 @@ def notes(
         yield "The run did not end by itself: the figures are of what its journal holds."
     elif end.stop_reason in _ENDINGS:
         yield _ENDINGS[end.stop_reason]
+    for each in info.breaks:
+        yield (
+            f"Continued after an interruption at request {each.requests:,}: the pause is in no figure, "
+            "and what was in flight then was sent again."
+        )
     if end is not None and end.stable is False:
         yield f"The load never became stable in {len(end.windows)} measurement windows."
     if end is not None and end.unsent:

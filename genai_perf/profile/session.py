@@ -12,7 +12,7 @@ from genai_perf import endpoints
 from genai_perf.config import urls
 from genai_perf.config.schema import Config, EndpointConfig, LoadConfig, OutputConfig, TokenizerConfig
 from genai_perf.endpoints import Endpoint
-from genai_perf.profile.directory import make_directory
+from genai_perf.profile.former import Former
 from genai_perf.profile.measure import measure
 from genai_perf.profile.summarize import load_tokenizer, summarize
 from genai_perf.types import Workload
@@ -63,15 +63,17 @@ class Session:
         found = tuple(self._embedded_url if url == urls.EMBEDDED else url for url in config.urls)
         return replace(config, endpoint=replace(config.endpoint, urls=found))
 
-    def measure(self, config: Config, directory: Path) -> "Result":
-        """Make the run, leave its records in `directory`, and read them. Raises GenAIPerfError."""
+    def measure(self, config: Config, directory: Path, former: Former | None = None) -> "Result":
+        """Make the run, leave its records in `directory`, and read them. Raises GenAIPerfError.
+
+        `former` is the directory's interrupted run of the same settings: where possible this is its rest.
+        """
         endpoint = endpoints.get(str(config.endpoint.type), config.endpoint.backend)
         self._look_for_sources(config)
         served = self._ask(config, endpoint) if endpoint.is_triton else None
         tokenizer, workload = self._prepare(config, endpoint, served)
-        make_directory(directory)
         loop, kept = self._loop()
-        shared = loop, kept, served, self._sampler
+        shared = loop, kept, served, former, self._sampler
         measure(config, endpoint, workload, tokenizer, directory, self._command, *shared)
         return summarize(directory, counter=tokenizer)
 
