@@ -73,8 +73,8 @@ def load_sweep(flags: Layer, extra_tokens: Sequence[str], environ: Mapping[str, 
     for each in _product(swept):
         merged = load.merge(known, passed.layer, each)
         legacy.reject_later_values(merged)
-        config = load.build(merged)
-        told = checks.check(config, merged)
+        config, note = legacy.with_endpoint_type(load.build(merged))
+        told = [*([note] if note else []), *checks.check(config, merged)]
         _check_effects(each, told, config)
         warnings += [line for line in told if line not in warnings]
         steps.append(Step({name: _plain(config, name) for name in swept}, config))

@@ -55,7 +55,7 @@ def prompt_text(body: Mapping[str, Any]) -> str:
 def decode(exchange: Exchange) -> Decoding:
     """Read a whole answer or a stream of events."""
     answer = Answer()
-    answer.error = exchange.error or http_error(exchange)
+    answer.error = exchange.error or http_error(_plain_error(exchange))
     if answer.error is not None and exchange.status >= 300:
         return answer
     reads = plain_reads(exchange, answer)
@@ -70,6 +70,13 @@ def decode(exchange: Exchange) -> Decoding:
     if not (answer.content or answer.error) and exchange.request.streaming and not b"".join(reads).strip():
         answer.error = RequestError("decode", "the stream ended without an event")
     return answer
+
+
+def _plain_error(exchange: Exchange) -> Exchange:
+    """An error's JSON by itself: where a stream fails at once, it is an event though the status is 400."""
+    if exchange.status < 300 or not exchange.data or not exchange.data[0].startswith(b"data:"):
+        return exchange
+    return msgspec.structs.replace(exchange, data=[b"".join(exchange.data).removeprefix(b"data:")])
 
 
 def _take_whole(exchange: Exchange, reads: Sequence[bytes], answer: Answer) -> None:

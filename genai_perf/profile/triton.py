@@ -14,7 +14,7 @@ from genai_perf.exceptions import ServerError, UsageError
 from genai_perf.metrics import server_statistics
 from genai_perf.transports.address import Address
 from genai_perf.transports.triton import Triton, UnknownModel
-from genai_perf.types import Request, Workload
+from genai_perf.types import Request, Turn, Workload
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ async def ask(config: Config, endpoint: Endpoint) -> Served:
     """Ask for every model of the run.
 
     Raises ServerError where a model is not there, and for gRPC, which cannot do without the answer, where
-    nobody tells.
+    nobody tells; UsageError where requests would not fit the model.
     """
     is_grpc = endpoint.transport == "grpc"
     server = Triton([Address.of(url) for url in config.urls], config.endpoint, is_grpc)
@@ -70,7 +70,20 @@ async def ask(config: Config, endpoint: Endpoint) -> Served:
                 raise
             break
     _warn(config, interfaces)
-    return Served(server, interfaces)
+    served = Served(server, interfaces)
+    if is_grpc:
+        _try(config, endpoint, served)
+    return served
+
+
+def _try(config: Config, endpoint: Endpoint, served: Served) -> None:
+    """Encode a request for each model, so that what does not fit is said before the prompts are made."""
+    from genai_perf.workload import build
+
+    turn = Turn(("hello",), max_tokens=config.input.output_tokens_mean)
+    bodies = {model: build.body_of(turn, model, config, endpoint) for model in served.interfaces}
+    requests = [Request(0, build.encode(body), model, "0") for model, body in bodies.items()]
+    encoded(Workload(requests), served, config)
 
 
 def _warn(config: Config, interfaces: Mapping[str, Interface]) -> None:
