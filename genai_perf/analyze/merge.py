@@ -25,7 +25,7 @@ from genai_perf.analyze.run_directory import recorded_config
 from genai_perf.clock import NS_PER_S
 from genai_perf.config.schema import MetricsConfig, OutputConfig, TokenizerConfig
 from genai_perf.config.versions import versions
-from genai_perf.exceptions import ArtifactError
+from genai_perf.exceptions import ArtifactError, UsageError
 from genai_perf.profile import run_name, summarize, verdict, write_reports
 from genai_perf.profile.directory import JOURNAL, make_directory, write_run
 from genai_perf.types import RunEnd, RunInfo
@@ -46,6 +46,11 @@ def merge(
     `metrics` and `tokenizer` replace those of the runs. Raises GenAIPerfError; what was merged until then is
     there.
     """
+    if not directory.is_dir():
+        raise UsageError(
+            f"--input-directory: {directory} is not a directory",
+            hint="give the directory that holds the runs' directories",
+        )
     artifacts = output.artifact_dir
     if artifacts.absolute() == directory.absolute():
         logger.warning("--input-directory and --artifact-dir are the same: %s", directory)

@@ -147,6 +147,7 @@ def write_telemetry(directory: Path, parts: Sequence[Part], shifts_ns: Sequence[
     for place, found in sampled.items():
         shared = {name for name in found.sources if names.count(name) > 1}
         tables.append(_sampled(found.table, parts[place].name, shared, shifts_ns[place]))
+    (directory / store.NAME).unlink(missing_ok=True)  # of what was merged here before
     if tables:
         _write_samples(directory / store.NAME, tables)
 

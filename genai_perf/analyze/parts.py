@@ -87,13 +87,9 @@ class Part:
 def find(directory: Path, scratch: Path, tokenizer: TokenizerConfig | None = None) -> list[Part]:
     """Every run in a directory, by name; what GenAI-Perf left becomes journals in `scratch`.
 
-    `tokenizer` counts their tokens instead of the one that they name. Raises ArtifactError and UsageError.
+    `tokenizer` counts their tokens instead of the one that they name. Raises ArtifactError and
+    TokenizerError.
     """
-    if not directory.is_dir():
-        raise UsageError(
-            f"--input-directory: {directory} is not a directory",
-            hint="give the directory that holds the runs' directories",
-        )
     parts = []
     for place, each in enumerate(_candidates(directory)):
         name = each.relative_to(directory).as_posix()
