@@ -1,6 +1,6 @@
 """The run's configuration as GenAI-Perf's JSON shows it: its sections and names, unset values as `""`.
 
-What GenAI-Perf has and this program does not (images, sessions, sweeps …) is unset.
+What GenAI-Perf has and this program does not (sessions, sweeps …) is unset.
 """
 
 from dataclasses import fields
@@ -13,6 +13,7 @@ OUTPUT_FORMATS = {
     "chat": "openai_chat_completions",
     "completions": "openai_completions",
     "embeddings": "openai_embeddings",
+    "multimodal": "openai_multimodal",
     "generate": "triton_generate",
 }
 
@@ -61,14 +62,27 @@ def input_config(result: Result) -> dict[str, Any]:
                 "num_dataset_entries": option("input", "num_dataset_entries"),
                 "random_seed": option("input", "random_seed"),
                 "audio": {
-                    "batch_size": unset,
-                    "length": mean_and_deviation,
-                    **dict.fromkeys(("format", "depths", "sample_rates", "num_channels"), unset),
+                    "batch_size": option("audio", "batch_size"),
+                    "length": {
+                        "mean": option("audio", "length_mean_s"),
+                        "stddev": option("audio", "length_stddev_s"),
+                    },
+                    "format": option("audio", "format"),
+                    "depths": option("audio", "depths"),
+                    "sample_rates": option("audio", "sample_rates_khz"),
+                    "num_channels": option("audio", "num_channels"),
                 },
                 "image": {
-                    "width": mean_and_deviation,
-                    "height": mean_and_deviation,
-                    **dict.fromkeys(("batch_size", "format"), unset),
+                    "width": {
+                        "mean": option("image", "width_mean"),
+                        "stddev": option("image", "width_stddev"),
+                    },
+                    "height": {
+                        "mean": option("image", "height_mean"),
+                        "stddev": option("image", "height_stddev"),
+                    },
+                    "batch_size": option("image", "batch_size"),
+                    "format": option("image", "format"),
                 },
                 "output_tokens": {
                     "mean": option("input", "output_tokens_mean"),

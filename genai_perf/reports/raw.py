@@ -55,6 +55,7 @@ RESPONSES = {
     ("generate", False): ('{"text_output":', "}"),
 }
 """By endpoint, and whether it is one of a stream: what stands before and after the text."""
+RESPONSES |= {("multimodal", streamed): RESPONSES["chat", streamed] for streamed in (True, False)}
 
 EMBEDDING = '{"object":"list","data":[{"object":"embedding","index":0,"embedding":[]}]}'
 """The parser looks for that word; the vectors are not kept."""

@@ -164,6 +164,12 @@ def embeddings(ask: Ask, input_tokens: int, dimensions: int) -> bytes:
     return msgspec.json.encode({"object": "list", "data": data, "model": ask.model, "usage": counts})
 
 
+def nothing_found(ask: Ask) -> bytes:
+    """What image retrieval says of each image: that it shows nothing."""
+    data = [{"index": index, "bounding_boxes": {}} for index in range(ask.images)]
+    return msgspec.json.encode({"data": data, "usage": {"images": ask.images}})
+
+
 def vector(text: str, dimensions: int) -> bytes:
     """A vector of length 1 that depends on the text alone, as little-endian float32."""
     drawn = unpack(f"<{dimensions}h", shake_128(text.encode("utf-8", "surrogatepass")).digest(2 * dimensions))

@@ -45,8 +45,8 @@ class Prepared:
 
     ask: Ask
     input_tokens: int
-    vectors: bytes = b""
-    """The whole answer of the embeddings API."""
+    answer: bytes = b""
+    """All of it, where an API answers without text."""
 
 
 @dataclass(slots=True, eq=False)
@@ -178,7 +178,7 @@ class App:
         if work.cancelled():
             return
         prepared = work.result()
-        size = len(call.request.body) + len(prepared.vectors)
+        size = len(call.request.body) + len(prepared.answer)
         if self._known_bytes + size > REMEMBERED_BYTES:
             self._known.clear()
             self._known_bytes = 0
@@ -193,11 +193,12 @@ class App:
         connection, ask = call.connection, prepared.ask
         call.prepared = prepared
         call.model = ask.model
-        refusal = self._check_model(ask.model) or self._check_length(prepared)
+        unknown = self._check_model(ask.model) if ask.api is not Api.INFER else None  # which names no model
+        refusal = unknown or self._check_length(prepared)
         if refusal is not None:
             self._refuse(call, refusal)
             return
-        tokens, frame = self._embed(call) if ask.api is Api.EMBEDDINGS else self._generate(call)
+        tokens, frame = self._tell(call) if prepared.answer else self._generate(call)
         cut_at = -1
         fate = self._failures.fate(call.number)
         if fate is not Fate.ANSWER:
@@ -216,9 +217,9 @@ class App:
         # A pipelined request counts from when its turn came, as if it had been sent then.
         self.decoder.submit(call.generation, max(call.request.received_ns, connection.free_ns))
 
-    def _embed(self, call: Call) -> tuple[int, answers.Frame]:
+    def _tell(self, call: Call) -> tuple[int, answers.Frame]:
         assert call.prepared is not None
-        response = call.connection.response(200, call.prepared.vectors, ("x-request-id", call.id))
+        response = call.connection.response(200, call.prepared.answer, ("x-request-id", call.id))
         return 1, answers.whole(response, 1)
 
     def _generate(self, call: Call) -> tuple[int, answers.Frame]:
@@ -344,8 +345,12 @@ class App:
 
 
 def prepare(ask: Ask, settings: ServerSettings, count: Count) -> Prepared:
-    """Count the tokens, and make the vectors where some are wanted. Runs in a thread: it touches nothing."""
-    input_tokens = sum(ask.token_counts) + sum(count(ask.texts))
+    """Count the tokens, and make the answer where it has none. Runs in a thread: it touches nothing."""
+    if ask.api is Api.INFER:
+        return Prepared(ask, 0, answers.nothing_found(ask))
+    # an image among the texts is one by its URL, and no text
+    texts = [text for text in ask.texts if not text.startswith("data:image/")]
+    input_tokens = sum(ask.token_counts) + sum(count(texts))
     if ask.api is not Api.EMBEDDINGS:
         return Prepared(ask, input_tokens)
     dimensions = ask.dimensions or settings.embedding_dimensions

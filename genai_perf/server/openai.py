@@ -17,6 +17,8 @@ class Api(StrEnum):
     CHAT = "/v1/chat/completions"
     COMPLETIONS = "/v1/completions"
     EMBEDDINGS = "/v1/embeddings"
+    INFER = "/v1/infer"
+    """Of NVIDIA's image retrieval, not OpenAI's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Ask:
     include_usage: bool = False
     dimensions: int | None = None
     base64: bool = False
+    images: int = 0
+    """How many are to be looked at, where there is nothing else; those beside texts are taken as they come."""
 
     @property
     def prompts(self) -> int:
@@ -83,6 +87,15 @@ class _Message(msgspec.Struct):
     content: str | list[_Part] | None = None
 
 
+class _Image(msgspec.Struct):
+    type: str
+    url: str
+
+
+class _Infer(msgspec.Struct):
+    input: list[_Image]
+
+
 _Texts = str | list[str | int | list[int]]
 """A text, several, one as token ids, or several of those; `_prompts` tells them apart."""
 
@@ -118,6 +131,7 @@ class _Embeddings(msgspec.Struct, kw_only=True):
 _CHAT = msgspec.json.Decoder(_Chat)
 _COMPLETION = msgspec.json.Decoder(_Completion)
 _EMBEDDINGS = msgspec.json.Decoder(_Embeddings)
+_INFER = msgspec.json.Decoder(_Infer)
 
 
 def _read_chat(body: bytes) -> Ask | Refusal:
@@ -190,12 +204,23 @@ def _read_embeddings(body: bytes) -> Ask | Refusal:
     )
 
 
+def _read_infer(body: bytes) -> Ask | Refusal:
+    images = _INFER.decode(body).input
+    if not images:
+        return _invalid("input", "is empty; at least one image is needed")
+    for image in images:
+        if image.type != "image_url":
+            return _invalid("input", f"holds a part of type {image.type!r}; there is image_url")
+    return Ask(Api.INFER, "", texts=(), images=len(images))
+
+
 MAX_DIMENSIONS = 65_536
 
 _READERS: dict[Api, Callable[[bytes], Ask | Refusal]] = {
     Api.CHAT: _read_chat,
     Api.COMPLETIONS: _read_completion,
     Api.EMBEDDINGS: _read_embeddings,
+    Api.INFER: _read_infer,
 }
 
 
