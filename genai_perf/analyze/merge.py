@@ -127,8 +127,7 @@ def _targets(found: Sequence[list[Part]], artifacts: Path) -> dict[Path, list[Pa
 def _write(parts: Sequence[Part], target: Path, output: OutputConfig, command: str, searched: Path) -> None:
     """Leave the merged run's files, without its reports."""
     measuring = [part.span for part in parts if part.span is not None]
-    moves = iter(overlap.moves_ns(measuring))
-    moves_ns = [next(moves) if part.span is not None else 0 for part in parts]
+    moves_ns = _moves_ns(parts, measuring)
     origin_ns = min(part.info.started_wall_ns for part in parts)
     shifts_ns = [
         part.info.started_wall_ns - origin_ns - move for part, move in zip(parts, moves_ns, strict=True)
@@ -141,6 +140,7 @@ def _write(parts: Sequence[Part], target: Path, output: OutputConfig, command: s
         command=command,
         started_wall_ns=origin_ns,
         config={**first.config, "output": _output(first, output)},
+        breaks=first.breaks if len(parts) == 1 else (),
         merged={
             "input": str(searched),
             "how": str(overlap.how(measuring)),
@@ -157,6 +157,25 @@ def _write(parts: Sequence[Part], target: Path, output: OutputConfig, command: s
     merged_journal.write(target / JOURNAL, info, parts, shifts_ns, firsts)
     merged_journal.write_telemetry(target, parts, shifts_ns)
     write_run(target, info, end)
+
+
+def _moves_ns(parts: Sequence[Part], measuring: Sequence[overlap.Span]) -> list[int]:
+    """By how much each part is to be earlier; one that measured nothing goes with those before it."""
+    moves = overlap.moves_ns(measuring)
+    left = iter(moves)
+    return [
+        next(left)
+        if part.span is not None
+        else max(
+            (
+                move
+                for span, move in zip(measuring, moves, strict=True)
+                if span.start_ns <= part.info.started_wall_ns
+            ),
+            default=0,
+        )
+        for part in parts
+    ]
 
 
 def _output(first: RunInfo, output: OutputConfig) -> dict[str, Any]:
@@ -219,6 +238,8 @@ def _notes(
     for part in parts:
         if part.span is None:
             yield f"No request of {part.name} was answered: only its errors are in here."
+        if len(parts) > 1 and part.info.breaks:
+            yield f"{part.name} was continued after an interruption; the pause is in no figure."
         if len(parts) > 1 and part.end is not None and part.end.stable is False:
             yield f"The load of {part.name} never became stable."
     if foreign := [part.name for part in parts if not part.is_ours]:
@@ -238,13 +259,23 @@ def _on_throughput(parts: Sequence[Part], measuring: Sequence[overlap.Span], mov
         )
     cut = f"; {move_ns / NS_PER_S:,.2f} s in which none did are cut out" if move_ns else ""
     return (
-        f"{len(parts)} runs, {lie} ({shared:.1%} of {total_s:,.2f} s): throughput is all their requests over "
-        f"the time in which any of them measured{cut}; their own rates add up to {summed:,.2f} requests/s."
+        f"{len(parts)} runs, {lie} ({shared:.1%} of {total_s:,.2f} s){_load_together(parts, lie)}: "
+        f"throughput is all their requests over the time in which any of them measured{cut}; "
+        f"their own rates add up to {summed:,.2f} requests/s."
     )
 
 
+def _load_together(parts: Sequence[Part], lie: How) -> str:
+    """What the server was under, where all of it was at the same time and of one kind."""
+    modes = {part.level[0] for part in parts}
+    total = sum(part.level[1] for part in parts)
+    if lie is not How.TOGETHER or len(modes) > 1 or not all(part.level[1] for part in parts):
+        return ""
+    return f", {modes.pop().replace('_', ' ')} {total:g} in all"
+
+
 _NO_DIFFERENCE = ("output", "telemetry")
-_EXPECTED = ("input.random_seed", "metrics.use_server_token_count")
+_EXPECTED = ("input.random_seed",)
 _SHOWN = 6
 
 

@@ -112,7 +112,7 @@ def test_rates_of_runs_at_the_same_time_add_up(tmp_path):
         assert 2 * alone.summary.metrics[tag] == result.summary.metrics[tag]
     (note,) = [note for note in result.summary.notes if "2 runs" in note]
     assert note.startswith(
-        "2 runs, at the same time (100.0% of 0.22 s): throughput is all their requests over "
+        "2 runs, at the same time (100.0% of 0.22 s), concurrency 16 in all: throughput is all "
     )
 
 
