@@ -176,7 +176,7 @@ def _check_tls_files(config: Config, given: Layer) -> None:
 
 def _check_input(config: Config, given: Layer) -> None:
     inputs = config.input
-    if inputs.file is not None and not Path(inputs.file).exists():
+    if inputs.file is not None and not inputs.is_synthetic and not Path(inputs.file).exists():
         source = given["input.file"].source
         raise InputError(f"{source}: '{inputs.file}' is not a valid file or directory")
     if inputs.output_tokens_mean is None and inputs.output_tokens_stddev:
@@ -304,7 +304,7 @@ def _without_effect(config: Config, given: Layer) -> Iterator[str]:
     if "telemetry.gpu_urls" in given and config.telemetry.gpu in ("nvml", "off"):
         how = config.telemetry.gpu
         yield f"{given['telemetry.gpu_urls'].source} has no effect with --gpu-telemetry {how}"
-    if config.input.file is not None:
+    if not config.input.is_synthetic:
         for key in ("input.synthetic_tokens_mean", "input.synthetic_tokens_stddev"):
             if key in given:
                 yield f"{given[key].source} has no effect with --input-file"

@@ -25,6 +25,8 @@ OUTPUT_FORMATS: Mapping[str, str] = {
     "openai_chat_completions": "chat",
     "openai_completions": "completions",
     "openai_embeddings": "embeddings",
+    "rankings": "rankings",
+    "huggingface_generate": "huggingface_generate",
 }
 """Values of the oldest releases' `--output-format`, and today's endpoint type."""
 
@@ -51,13 +53,11 @@ LATER_COMMANDS: Sequence[str] = ("compare", "config", "create-template")
 LATER_VALUES: Mapping[str, Sequence[str]] = {
     "endpoint.type": (
         "dynamic_grpc",
-        "huggingface_generate",
-        "rankings",
     ),
     "endpoint.service_kind": ("dynamic_grpc",),
 }
 
-LATER_INPUT_PREFIXES: Sequence[str] = ("synthetic:", "payload:")
+LATER_INPUT_PREFIXES: Sequence[str] = ("payload:",)
 """What `--input-file` may begin with instead of naming a file."""
 
 _ROOT_FLAGS = ("-h", "--help", "--version", "--install-completion", "--show-completion")

@@ -87,7 +87,7 @@ class EndpointConfig:
 class InputConfig:
     """What to send."""
 
-    file: str | None = option(None, "--input-file", metavar="FILE", help="Prompts: a JSONL file with `text` (or `text_input`), or a directory of them.")
+    file: str | None = option(None, "--input-file", metavar="FILE", help="Prompts: a JSONL file with `text` (or `text_input`), or a directory of them, or `synthetic:queries,passages` for rankings.")
     num_dataset_entries: int = option(100, "--num-dataset-entries", "--num-prompts", at_least=1, help="How many different prompts to make.")
     synthetic_tokens_mean: int = option(550, "--synthetic-input-tokens-mean", "--isl", at_least=0, help="Tokens in a synthetic prompt.")
     synthetic_tokens_stddev: int = option(0, "--synthetic-input-tokens-stddev", at_least=0, help="Standard deviation of that.")
@@ -106,6 +106,11 @@ class InputConfig:
     batch_size: int = option(1, "-b", "--batch-size-text", "--batch-size", at_least=1, help="Texts in one request (completions, embeddings, nvclip, template).")
     extra: Mapping[str, Any] = option({}, "--extra-inputs", metavar="NAME:VALUE|JSON", help="More keys for the request body; repeatable.")
     random_seed: int = option(0, "--random-seed", help="Seed of everything random: prompts, lengths, arrivals, models.")
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether prompts are made rather than read."""
+        return self.file is None or self.file.startswith("synthetic:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

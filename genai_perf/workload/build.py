@@ -15,7 +15,7 @@ from genai_perf.config import Config
 from genai_perf.endpoints import Endpoint
 from genai_perf.exceptions import InputError, UsageError
 from genai_perf.types import Request, Turn, Workload
-from genai_perf.workload import sources
+from genai_perf.workload import rankings, sources
 from genai_perf.workload.sources import PAYLOAD, SYNTHETIC, Conversation, is_synthetic, stream
 from genai_perf.workload.tokenizer import Tokenizer
 
@@ -48,7 +48,9 @@ def check(config: Config, endpoint: Endpoint) -> None:
             f"--input-file: {given.file!r}: payload traces are not available",
             hint="give a JSONL file or directory, without a prefix",
         )
-    if given.file and given.file.startswith(SYNTHETIC) and "," in given.file:
+    if endpoint.takes_passages:
+        rankings.check(config)
+    elif given.file and given.file.startswith(SYNTHETIC) and "," in given.file:
         raise UsageError(
             f"--input-file: {given.file!r}: {endpoint.name} takes one synthetic data set, not several",
             hint="leave --input-file out for synthetic prompts",
@@ -62,7 +64,8 @@ def build(config: Config, endpoint: Endpoint, tokenizer: Tokenizer | None) -> Wo
     and InputError.
     """
     check(config, endpoint)
-    requests = list(requests_of(sources.conversations(config, tokenizer), config, endpoint, tokenizer))
+    conversations = sources.conversations(config, tokenizer, rank=endpoint.takes_passages)
+    requests = list(requests_of(conversations, config, endpoint, tokenizer))
     if not any(request.turn for request in requests) and not config.has_sessions:
         return Workload(requests)
     starts = [row for row, request in enumerate(requests) if request.turn == 0]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from genai_perf.clock import NS_PER_MS
 from genai_perf.config import Config
 from genai_perf.types import Turn
-from genai_perf.workload import files, synthetic
+from genai_perf.workload import files, rankings, synthetic
 from genai_perf.workload.tokenizer import Tokenizer
 
 SYNTHETIC = "synthetic:"
@@ -26,15 +26,21 @@ class Conversation:
 
 def is_synthetic(config: Config) -> bool:
     """Whether prompts are made rather than read."""
-    return config.input.file is None or config.input.file.startswith(SYNTHETIC)
+    return config.input.is_synthetic
 
 
-def conversations(config: Config, tokenizer: Tokenizer | None) -> Iterator[Conversation]:
+def conversations(
+    config: Config, tokenizer: Tokenizer | None, *, rank: bool = False
+) -> Iterator[Conversation]:
     """All of a run's, in order. `tokenizer` may be None where nothing is counted in tokens.
 
-    Raises InputError and TokenizerError, some of them only when it comes to the row.
+    `rank` asks for queries and their passages. Raises InputError and TokenizerError, some of them only when
+    it comes to the row.
     """
-    if is_synthetic(config):
+    found: Iterator[Conversation]
+    if rank:
+        found = (Conversation((turn,)) for turn in rankings.turns(config, tokenizer))
+    elif is_synthetic(config):
         assert tokenizer is not None
         found = _synthetic(config, tokenizer)
     else:
