@@ -55,7 +55,15 @@ RESPONSES = {
     ("generate", False): ('{"text_output":', "}"),
 }
 """By endpoint, and whether it is one of a stream: what stands before and after the text."""
-RESPONSES |= {("multimodal", streamed): RESPONSES["chat", streamed] for streamed in (True, False)}
+RESPONSES |= {
+    # the parser does not know the latter two, and finds its way by what it sees
+    (name, streamed): RESPONSES["chat", streamed]
+    for name in ("multimodal", "responses", "messages")
+    for streamed in (True, False)
+}
+RESPONSES |= {
+    ("huggingface_generate", streamed): ('[{"generated_text":', "}]") for streamed in (True, False)
+}
 
 EMBEDDING = '{"object":"list","data":[{"object":"embedding","index":0,"embedding":[]}]}'
 """The parser looks for that word; the vectors are not kept."""
