@@ -24,6 +24,7 @@ FRAME_BYTES = 16_384
 """The longest frame we take, HTTP/2's default."""
 _MOST_BLOCK_BYTES = 2**20
 """Of compressed headers: a server that sends more has lost its way."""
+_BLOCKS_KEPT = 64
 _LAST_STREAM = 2**31 - 1
 
 _DATA, _HEADERS, _PRIORITY, _RST_STREAM, _SETTINGS, _PUSH_PROMISE = range(6)
@@ -88,8 +89,9 @@ class Http2:
 
     __slots__ = (
         "_block", "_block_ends", "_data_ends", "_data_left", "_decoder", "_encoder", "_frame_bytes",
-        "_header_block", "_headers", "_initial_window", "_is_receiving", "_last_kind", "_listener", "_rest",
-        "_send", "_stream_unread", "_stream_window", "_unread", "_unsent", "_window", "stream",
+        "_header_block", "_headers", "_initial_window", "_is_receiving", "_known_blocks", "_last_kind",
+        "_listener", "_rest", "_send", "_stream_unread", "_stream_window", "_unread", "_unsent", "_window",
+        "stream",
     )  # fmt: skip
 
     def __init__(self, headers: Headers, send: Callable[[bytes], object], listener: Listener) -> None:
@@ -100,6 +102,7 @@ class Http2:
         self._encoder = hpack.Encoder()
         self._decoder = hpack.Decoder()
         self._header_block: bytes | None = None
+        self._known_blocks: dict[bytes, Headers] = {}
         self._rest = b""
         """Of a frame that is not complete."""
         self._last_kind = -1
@@ -178,10 +181,9 @@ class Http2:
         """The block that says them, which is the same every time once both sides' tables know all of it."""
         if self._header_block is not None:
             return self._header_block
-        table = self._encoder.header_table
-        before = list(table.dynamic_entries), table.maxsize
+        before = _state(self._encoder)
         block: bytes = self._encoder.encode(self._headers)
-        if before == (list(table.dynamic_entries), table.maxsize):
+        if before == _state(self._encoder):
             self._header_block = block
         return block
 
@@ -300,14 +302,31 @@ class Http2:
     def _take_block(self, stream: int) -> None:
         self._check_current(stream)
         assert self._block is not None
-        try:
-            headers = list(self._decoder.decode(b"".join(self._block), raw=True))
-        except hpack.HPACKError as exc:
-            raise Http2Error(f"headers that cannot be decoded: {exc}") from exc
+        block = b"".join(self._block)
         self._block = None
+        headers = self._known_blocks.get(block)
+        if headers is None:
+            headers = self._decoded(block)
         self._listener.on_headers(headers, self._block_ends)
         if self._block_ends:
             self._end()
+
+    def _decoded(self, block: bytes) -> Headers:
+        """What a block says; one that leaves the table as it is says the same next time.
+
+        The server's headers are the same from answer to answer, and to decode them costs more than all the
+        rest of a short call: 60 µs of 90.
+        """
+        before = _state(self._decoder)
+        try:
+            headers = tuple(self._decoder.decode(block, raw=True))
+        except hpack.HPACKError as exc:
+            raise Http2Error(f"headers that cannot be decoded: {exc}") from exc
+        if before != _state(self._decoder):
+            self._known_blocks.clear()
+        elif len(self._known_blocks) < _BLOCKS_KEPT:
+            self._known_blocks[block] = headers
+        return headers
 
     def _take_reset(self, stream: int, flags: int, payload: bytes) -> None:  # noqa: ARG002
         self._check_begun(stream)
@@ -386,6 +405,12 @@ _TAKE: dict[int, Callable[[Http2, int, int, bytes], None]] = {
     _CONTINUATION: Http2._take_continuation,  # noqa: SLF001
 }
 """By type; what is not known is passed over, as the standard wants it."""
+
+
+def _state(coder: hpack.Encoder | hpack.Decoder) -> object:
+    """All that the meaning of the next block depends on."""
+    table = coder.header_table
+    return list(table.dynamic_entries), table.maxsize
 
 
 def _unpadded(payload: bytes, flags: int) -> bytes:

@@ -190,6 +190,23 @@ def test_the_compressions_table_is_kept_from_answer_to_answer() -> None:
     assert [HEADED, TRAILED, "end"] * 3 == listening.told
 
 
+FIELDS = st.tuples(st.sampled_from(["a", "b", "grpc-status"]), st.sampled_from(["", "0", "1", "x" * 1500]))
+
+
+@given(st.lists(st.lists(FIELDS, max_size=4), max_size=12), st.sampled_from([0, 100, 4096]))
+def test_headers_mean_the_same_whatever_came_before(lists: list[list[tuple[str, str]]], table: int) -> None:
+    """Those that were seen before are not decoded again, unless something else has changed their meaning."""
+    encoder = hpack.Encoder()
+    encoder.header_table_size = table
+    http2, listening = begun()
+    for pairs in lists:
+        block = encoder.encode(pairs)
+        http2.feed(frame(HEADERS, END_HEADERS | END_STREAM, http2.stream, block))
+        http2.start(b"")
+    expected = [(fields(dict(pairs)), True) for pairs in lists]
+    assert expected == [told for told in listening.told if told != "end"]
+
+
 # -- what is sent --------------------------------------------------------------------------------------
 
 
