@@ -61,9 +61,7 @@ RESPONSES |= {
     for name in ("multimodal", "responses", "messages")
     for streamed in (True, False)
 }
-RESPONSES |= {
-    ("huggingface_generate", streamed): ('[{"generated_text":', "}]") for streamed in (True, False)
-}
+RESPONSES |= {("huggingface_generate", streamed): ('[{"generated_text":', "}]") for streamed in (True, False)}
 
 EMBEDDING = '{"object":"list","data":[{"object":"embedding","index":0,"embedding":[]}]}'
 """The parser looks for that word; the vectors are not kept."""
