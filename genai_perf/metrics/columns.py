@@ -7,7 +7,7 @@ visible text, or whatever else the API answers with. Failed and empty ones are o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from genai_perf.clock import NS_PER_S
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from genai_perf.metrics.arrow import Floats, Ints
 
 
+_POOLED = ("lag_ns", "lateness_ns")
+"""Columns that have no entry for each request."""
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
     """The requests that count, an entry each, instants and durations in ns.
@@ -26,6 +30,8 @@ class Columns:
     A column is None where no request has a value, and NaN where one has none.
     """
 
+    row: Ints
+    """Which record it is, by its place in the journal's table."""
     start_ns: Ints
     send_ns: Ints
     """How long the kernel took the request's bytes for: by how much it may have left later."""
@@ -87,6 +93,29 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.start_ns)
+
+    def of(self, requests: Ints) -> Columns:
+        """Some of the requests by themselves, without what is known of the run alone: gaps, lags, errors."""
+        count = len(self)
+        own = {
+            each.name: column[requests]
+            for each in fields(self)
+            if (column := getattr(self, each.name)) is not None
+            and each.name not in _POOLED
+            and hasattr(column, "dtype")
+            and len(column) == count
+        }
+        none = self.lag_ns[:0]
+        return replace(
+            self,
+            **own,
+            gaps=Values(none),
+            lag_ns=none,
+            lateness_ns=none,
+            errors={},
+            empty=0,
+            empty_with_reasoning=0,
+        )
 
     @property
     def failed(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from genai_perf.config.schema import MetricsConfig
@@ -54,7 +54,7 @@ def of_columns(
 ) -> Summary:
     """The same, of columns that are read already and that somebody else wants to see too."""
     return Summary(
-        metrics=_measure(columns, produces_tokens),
+        metrics=measure(columns, _tags(produces_tokens)),
         requests=len(columns),
         errors=columns.errors,
         exactness=exactness(columns),
@@ -62,15 +62,16 @@ def of_columns(
     )
 
 
-def _measure(columns: Columns, produces_tokens: bool) -> dict[str, Stats | float]:
-    measured: dict[str, Stats | float] = {}
+def measure(columns: Columns, tags: Iterable[str]) -> dict[str, Stats | float]:
+    """These metrics, in base units; without those that have no value here."""
+    figures = ((tag, _figure(CATALOG[tag], columns)) for tag in tags)
+    return {tag: figure for tag, figure in figures if figure is not None}
+
+
+def _tags(produces_tokens: bool) -> Iterator[str]:
     for tag, metric in CATALOG.items():
-        if Needs.TOKENS in metric.needs and not produces_tokens:
-            continue
-        figure = _figure(metric, columns)
-        if figure is not None:
-            measured[tag] = figure
-    return measured
+        if produces_tokens or Needs.TOKENS not in metric.needs:
+            yield tag
 
 
 def _figure(metric: Metric, columns: Columns) -> Stats | float | None:

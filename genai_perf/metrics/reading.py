@@ -76,7 +76,9 @@ def read_columns(
     if longest_wait_ns is not None:
         for slack in (pools.earlier_slack_ns, pools.later_slack_ns, *(plain[name] for name in _SLACKS)):
             np.minimum(slack, longest_wait_ns, out=slack, casting="unsafe")
+    ends = np.cumsum([0, *(batch["records"] for batch in batches)])
     return Columns(
+        row=whole("row") + np.repeat(ends[:-1], sizes) if batches else whole("row"),
         **plain,
         **sparse,
         input_tokens=_preferred(server_input, counted_input) if use_server_token_count else counted_input,
@@ -271,6 +273,8 @@ def _read_batch(
     text_tokens = _count_tokens(batch.column("text"), rows, count)
     tool_tokens = _count_tokens(batch.column("tool_text"), rows, count) if called.any() else None
     return {
+        "records": len(benchmark),
+        "row": rows,
         "start_ns": started[rows],
         "send_ns": np.maximum(sent[rows] - started[rows], 0),
         "first_ns": at_ns[first],
@@ -350,9 +354,7 @@ def _first_of(values: Ints, offsets: Ints, rows: Ints) -> Floats | None:
     return _with_any(found)
 
 
-def _visible(
-    tokens: Floats | None, reasoning: Floats | None, thought: Bools, mixed: Bools
-) -> Floats | None:
+def _visible(tokens: Floats | None, reasoning: Floats | None, thought: Bools, mixed: Bools) -> Floats | None:
     """The server's output tokens without those of the reasoning.
 
     A server that sends reasoning text without stating its tokens leaves the visible ones unknown; so does any

@@ -35,9 +35,10 @@ def summarize(
     from genai_perf.engine import journal
     from genai_perf.metrics.compute import of_columns
     from genai_perf.metrics.goodput import check_goodput
+    from genai_perf.metrics.histories import count_inputs, has_histories
     from genai_perf.metrics.reading import read_columns
     from genai_perf.reports import Result
-    from genai_perf.telemetry import store
+    from genai_perf.telemetry import gpu, store
     from genai_perf.workload import inputs_file
 
     info, records = journal.read(directory / JOURNAL)
@@ -56,9 +57,13 @@ def summarize(
     if counter is None and info.tokenizer:
         counter = load_tokenizer(tokenizer or _tokenizer_of(info), config["endpoint"]["model_names"][0])
     input_tokens = None
-    if tokenizer is not None and counter is not None and endpoint.render is None:
+    if counter is not None and has_histories(records, config):
+        rows = list(inputs_file.bodies(directory / inputs_file.NAME))
+        sent = records = count_inputs(records, rows, endpoint, counter.count)
+    elif tokenizer is not None and counter is not None and endpoint.render is None:
         bodies = inputs_file.bodies(directory / inputs_file.NAME)
         input_tokens = counter.count(endpoint.prompt_text(body) for body in bodies)
+    if tokenizer is not None and counter is not None:
         info = replace(info, tokenizer=counter.info())
     records = measured(records, end)
     columns = read_columns(
@@ -78,6 +83,8 @@ def summarize(
     for beside in (gpus, server):
         if beside is not None:
             summary = replace(summary, notes=(*summary.notes, *beside.notes))
+    if sampled is not None:
+        summary = replace(summary, notes=(*summary.notes, *gpu.unanswered(sampled)))
     return Result(
         info=replace(info, config={**config, "metrics": asdict(settings)}),
         end=end,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genai_perf.metrics.histories import has_turns
 from genai_perf.types import RunEnd, RunInfo, Summary
 
 if TYPE_CHECKING:
@@ -46,6 +47,12 @@ class Result:
         """A value of the run's configuration; the default where it is unset or was unknown then."""
         value = self.info.config.get(section, {}).get(name)
         return default if value is None else value
+
+    @property
+    def has_sessions(self) -> bool:
+        """Whether conversations of several turns were asked for, or are in the records."""
+        asked = (("input", "num_sessions"), ("load", "session_concurrency"), ("load", "session_rate"))
+        return any(self.option(*each) for each in asked) or has_turns(self.records)
 
     @property
     def raw_name(self) -> str:

@@ -25,7 +25,6 @@ def input_config(result: Result) -> dict[str, Any]:
     config = Config(endpoint=EndpointConfig(type=result.info.endpoint))
     backend = option("endpoint", "backend", "tensorrtllm") if result.info.endpoint == "kserve" else unset
     model_names = list(option("endpoint", "model_names", ()))
-    mean_and_deviation = {"mean": unset, "stddev": unset}
     shown: dict[str, Any] = _shown(
         {
             "model_names": model_names,
@@ -98,9 +97,16 @@ def input_config(result: Result) -> dict[str, Any]:
                     "length": option("input", "prefix_prompt_length"),
                 },
                 "sessions": {
-                    "num": unset,
-                    "turns": mean_and_deviation,
-                    "turn_delay": {"mean": unset, "ratio": unset, "stddev": unset},
+                    "num": option("input", "num_sessions", 0),
+                    "turns": {
+                        "mean": option("input", "session_turns_mean", 1),
+                        "stddev": option("input", "session_turns_stddev", 0),
+                    },
+                    "turn_delay": {
+                        "mean": option("input", "session_turn_delay_mean", 0),
+                        "ratio": option("input", "session_delay_ratio", 1.0),
+                        "stddev": option("input", "session_turn_delay_stddev", 0),
+                    },
                 },
                 "prompt_source": "file" if option("input", "file") else "synthetic",
                 "synthetic_files": unset,
@@ -125,12 +131,22 @@ def input_config(result: Result) -> dict[str, Any]:
     return shown
 
 
+_LOADS = {
+    "session_concurrency": "session_concurrency",
+    "session_rate": "session_request_rate",
+    "request_rate": "request_rate",
+    "request_intervals": "request_intervals",
+    "request_rate_schedule": "request_rate_schedule",
+    "concurrency_schedule": "concurrency_schedule",
+}
+"""Load options other than a plain concurrency, and their names in `stimulus`, by precedence."""
+
+
 def stimulus(result: Result) -> dict[str, Any]:
-    """The load: what was held constant, and at which level. A list of intervals has no level."""
-    if (rate := result.option("load", "request_rate")) is not None:
-        return {"request_rate": rate}
-    if (intervals := result.option("load", "request_intervals")) is not None:
-        return {"request_intervals": intervals}
+    """The load: what was held constant and at which level, or the file that says how it changes."""
+    for option, shown in _LOADS.items():
+        if (level := result.option("load", option)) is not None:
+            return {shown: level}
     return {"concurrency": result.option("load", "concurrency", 1)}
 
 

@@ -1,9 +1,9 @@
 """`<stem>_genai_perf.json`: GenAI-Perf's keys in its order, then ours.
 
-GenAI-Perf's are the metrics, `telemetry_stats` and `input_config`. After them: our metrics, in the same form;
-`uncertainty`, how far the truth may lie from each statistic, in the metric's unit; `exactness`, on what
-evidence; and `errors`, `streaming`, `tokenizer`, `run`, `notes`, `versions`, `gpus`, `server_statistics`.
-Within a metric, `p99.9` and `count` stand after GenAI-Perf's statistics.
+GenAI-Perf's are the metrics, `telemetry_stats`, `input_config` and `sessions`. After them: our metrics, in
+the same form; `uncertainty`, how far the truth may lie from each statistic, in the metric's unit;
+`exactness`, on what evidence; and `errors`, `streaming`, `tokenizer`, `run`, `notes`, `versions`, `gpus`,
+`server_statistics`. Within a metric, `p99.9` and `count` stand after GenAI-Perf's statistics.
 """
 
 import json
@@ -14,6 +14,7 @@ from typing import Any
 
 from genai_perf.clock import NS_PER_S
 from genai_perf.metrics.catalog import CATALOG
+from genai_perf.metrics.sessions import by_session
 from genai_perf.reports import Result, gpus, models, server_metrics
 from genai_perf.reports.csv_file import statistics
 from genai_perf.reports.files import whole_file
@@ -54,6 +55,7 @@ def document(result: Result) -> dict[str, Any]:
         **{tag: _metric(tag, measured[tag]) for tag in COMPATIBLE if tag in measured},
         **_telemetry_stats(result),
         "input_config": input_config(result),
+        **_sessions(result),
         **{tag: _metric(tag, measured[tag]) for tag in ours},
         "uncertainty": {
             tag: _uncertainty(tag, figure.uncertainty)
@@ -74,6 +76,17 @@ def document(result: Result) -> dict[str, Any]:
         **({"gpus": gpus.details(result.gpus, result.summary)} if result.gpus is not None else {}),
         **({"server_metrics": server_metrics.document(result.server)} if result.server is not None else {}),
         **({"server_statistics": models.details(served)} if (served := models.of(result)) else {}),
+    }
+
+
+def _sessions(result: Result) -> dict[str, Any]:
+    """Each conversation by itself, where there are any."""
+    if result.columns is None or not result.has_sessions:
+        return {}
+    tags = [tag for tag in COMPATIBLE if tag in result.summary.metrics and tag != "request_goodput"]
+    found = by_session(result.columns, result.records, tags)
+    return {
+        "sessions": {name: {tag: _metric(tag, one[tag]) for tag in tags if tag in one} for name, one in found}
     }
 
 

@@ -11,13 +11,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genai_perf import endpoints
 from genai_perf.clock import NS_PER_S
 from genai_perf.config.schema import SERVICE_KINDS
 from genai_perf.exceptions import ArtifactError
+from genai_perf.metrics.histories import Histories, by_conversation, has_histories
 from genai_perf.reports import Result
 from genai_perf.reports.files import whole_file
 from genai_perf.reports.input_config import stimulus
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 _ROWS_AT_ONCE = 64
 _COLUMNS = [
+    "conversation",
+    "turn",
     "input_index",
     "phase",
     "due_ns",
@@ -82,8 +87,8 @@ def write(result: Result, directory: Path) -> Path:
         for name, wanted in (("requests", _counts), ("unanswered_requests", _is_unanswered)):
             file.write(b',"%s":[' % name.encode())
             comma = b""
-            for row in _rows(result.records, wanted):
-                file.write(comma + encode(_request(row, result, inputs)))
+            for row, shown in _shown(result, inputs, wanted):
+                file.write(comma + encode(_request(row, result, shown)))
                 comma = b","
             file.write(b"]")
         about = {
@@ -102,11 +107,13 @@ def _has_tensors(result: Result) -> bool:
 
 def _experiment(result: Result) -> dict[str, Any]:
     """The load level; GenAI-Perf finds the experiment by these."""
-    load = stimulus(result)
-    if "request_intervals" in load:
+    ((mode, level),) = stimulus(result).items()
+    if mode == "concurrency":
+        return {"mode": mode, "value": level}
+    if mode == "request_intervals":
         return {"mode": "request_rate", "value": _average_rate(result.records)}
-    ((mode, level),) = load.items()
-    return {"mode": mode, "value": float(level) if mode == "request_rate" else level}
+    # sessions and schedules have no level that GenAI-Perf knows of
+    return {"mode": "request_rate", "value": float(level) if mode == "request_rate" else 0.0}
 
 
 def _average_rate(records: pa.Table) -> float:
@@ -135,11 +142,26 @@ def _is_unanswered(row: dict[str, Any]) -> bool:
     return not _counts(row)
 
 
-def _request(row: dict[str, Any], result: Result, inputs: _Inputs) -> dict[str, Any]:
+def _shown(
+    result: Result, inputs: _Inputs, wanted: Callable[[dict[str, Any]], bool]
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """The wanted records, and what is shown of each request; of further turns all that was said before."""
+    if not has_histories(result.records, result.info.config):
+        for row in _rows(result.records, wanted):
+            yield row, inputs[row["input_index"]]
+        return
+    histories = Histories(endpoints.get(result.info.endpoint), inputs.body)
+    for row in _rows(by_conversation(result.records), lambda _: True):
+        body = histories.sent(row)
+        if wanted(row):
+            yield row, {**inputs[row["input_index"]], "payload": json.dumps(body)}
+
+
+def _request(row: dict[str, Any], result: Result, shown: dict[str, Any]) -> dict[str, Any]:
     origin_ns = result.info.started_wall_ns
     request: dict[str, Any] = {
         "timestamp": origin_ns + row["start_ns"],
-        "request_inputs": inputs[row["input_index"]],
+        "request_inputs": shown,
         "response_timestamps": [origin_ns + at_ns for at_ns in row["content_ns"]],
         "response_outputs": list(_outputs(row, result)),
     }
@@ -209,6 +231,11 @@ class _Inputs:
         if index not in self._shown:
             self._shown[index] = self._read(index)
         return self._shown[index]
+
+    def body(self, index: int) -> dict[str, Any]:
+        """The same row's body by itself."""
+        body: dict[str, Any] = json.loads(self[index]["payload"])
+        return body
 
     def _read(self, index: int) -> dict[str, Any]:
         import msgspec
