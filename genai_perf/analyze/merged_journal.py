@@ -52,14 +52,14 @@ def _placed(table: pa.Table, rows: int, first: int, shift_ns: int, prefix: str) 
     for place, field in enumerate(table.schema):
         column = table.column(place)
         if field.name == "index":
-            placed = pc.add(column, pa.scalar(rows, field.type))
+            placed = pc.add(column, _number(rows, field.type))
         elif field.name == "input_index":
-            placed = pc.add(column, pa.scalar(first, field.type))
+            placed = pc.add(column, _number(first, field.type))
         elif field.name == "conversation" and prefix:
-            placed = pc.binary_join_element_wise(pa.scalar(prefix), column, pa.scalar(""))
+            placed = pc.binary_join_element_wise(_texts([prefix])[0], column, _texts([""])[0])
         elif field.name == "sent_ns":  # 0 of one that never was
-            zero = pa.scalar(0, field.type)
-            placed = pc.if_else(pc.equal(column, zero), zero, pc.add(column, pa.scalar(shift_ns, field.type)))
+            zero = _number(0, field.type)
+            placed = pc.if_else(pc.equal(column, zero), zero, pc.add(column, _number(shift_ns, field.type)))
         elif field.name.endswith("_ns") and field.name not in DURATIONS:
             placed = pa.chunked_array([_later(chunk, shift_ns) for chunk in column.chunks], field.type)
         else:
@@ -73,10 +73,31 @@ def _later(column: pa.Array, shift_ns: int) -> pa.Array:
     import pyarrow.compute as pc
 
     if not pa.types.is_list(column.type):
-        return pc.add(column, pa.scalar(shift_ns, column.type))
-    values = pc.add(column.flatten(), pa.scalar(shift_ns, column.type.value_type))
+        return pc.add(column, _number(shift_ns, column.type))
+    values = pc.add(column.flatten(), _number(shift_ns, column.type.value_type))
     offsets = pc.subtract(column.offsets, column.offsets[0])
     return pa.ListArray.from_arrays(offsets, values, type=column.type)
+
+
+def _number(value: int, type_: pa.DataType) -> pa.Scalar:
+    """A number of that type; `pa.scalar` would import pandas (0.7 s) on its first call."""
+    import numpy as np
+    import pyarrow as pa
+
+    data = np.array([value], type_.to_pandas_dtype())
+    return pa.Array.from_buffers(type_, 1, [None, pa.py_buffer(data)])[0]
+
+
+def _texts(texts: Sequence[str]) -> pa.Array:
+    """A column of texts, likewise."""
+    import numpy as np
+    import pyarrow as pa
+
+    encoded = [text.encode() for text in texts]
+    offsets = np.zeros(len(encoded) + 1, np.int32)
+    np.cumsum([len(text) for text in encoded], out=offsets[1:])
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
 
 
 # -- inputs -----------------------------------------------------------------------------------------------
@@ -166,7 +187,7 @@ def _sampled(table: pa.Table, part: str, shared: set[str], shift_ns: int) -> pa.
     chunks = []
     for chunk in table.column(place).chunks:
         names = [f"{part}/{name}" if name in shared else name for name in chunk.dictionary.to_pylist()]
-        chunks.append(pa.DictionaryArray.from_arrays(chunk.indices, pa.array(names, pa.string())))
+        chunks.append(pa.DictionaryArray.from_arrays(chunk.indices, _texts(names)))
     return table.set_column(place, field, pa.chunked_array(chunks, field.type))
 
 
