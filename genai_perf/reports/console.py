@@ -58,7 +58,7 @@ def write(
     if verbose and result.gpus is not None:
         console.print(gpus.table(result.gpus, COLUMNS))
     if verbose and (served := models.of(result)):
-        console.print(models.table(served))
+        console.print(models.table(served, console.width))
     if result.server is not None and (said := server_metrics.table(result.server)) is not None:
         console.print(said)
     for line in _lines(result, directory):

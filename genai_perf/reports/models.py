@@ -24,6 +24,9 @@ TIMES = {
 _CACHE = {"cache_hit": "cache hit", "cache_miss": "cache miss"}
 """Told of a model with a response cache."""
 
+_ROOMY = 100
+"""Columns of a console from which on there is room for blanks beside the figures."""
+
 HEADINGS = (
     "Model",
     "Inferences",
@@ -64,21 +67,20 @@ def csv_rows(models: Mapping[str, Mapping[str, Any]]) -> Iterator[list[str]]:
         yield [name, *_cells(row)]
 
 
-def table(models: Mapping[str, Mapping[str, Any]]) -> Table:
-    """For the console."""
+def table(models: Mapping[str, Mapping[str, Any]], width: int) -> Table:
+    """For a console of that width: figures are never cut, models' names are folded."""
     from rich.table import Table
 
+    parts = {row["part"] for row in models.values()}
     caption = "Times are averages of its own clocks."
     if any(row["decoupled"] for row in models.values()):
         caption += " A decoupled model's cover the call that takes a request, not the answer that it streams."
-    parts = {row["part"] for row in models.values()}
     caption += f" ({STEP}): of the ensemble." * (STEP in parts)
     caption += f" ({BESIDE}): called by another model, or by other clients." * (BESIDE in parts)
-    made = Table(title="What Triton says of its models", caption=caption)
-    for heading in HEADINGS:
-        made.add_column(
-            heading.replace(" avg (ms)", "\n(ms)"), justify="left" if heading == "Model" else "right"
-        )
+    made = Table(title="What Triton says of its models", caption=caption, padding=(0, width >= _ROOMY))
+    made.add_column(HEADINGS[0], overflow="fold", vertical="top")
+    for heading in HEADINGS[1:]:
+        made.add_column("\n".join(heading.replace(" avg", "").split()), justify="right", no_wrap=True)
     for name, row in models.items():
         part = "" if row["part"] == MEASURED else f" ({row['part']})"
         made.add_row(name + part, *_cells(row))

@@ -12,6 +12,7 @@ NAMES = [
     "chat",
     "completions",
     "embeddings",
+    "generate",
     "huggingface_generate",
     "messages",
     "rankings",
