@@ -19,9 +19,10 @@ GOOD = RequestRecord(
     phase=Phase.BENCHMARK, due_ns=None, start_ns=0, sent_ns=10, end_ns=9_000_000,
     dns_ns=None, connect_ns=5, tls_ns=None, headers_ns=1, first_byte_ns=2,
     status=200, stamp=Stamp.KERNEL, content_ns=[5_000_000, 6_000_000], content_chars=[2, 2],
-    content_lag_ns=[100, 100], content_slack_ns=[0, 50], reasoning_ns=[], reasoning_chars=[], tool_ns=[], tool_chars=[],
+    content_lag_ns=[100, 100], content_slack_ns=[0, 50],
+    reasoning_ns=[], reasoning_chars=[], tool_ns=[], tool_chars=[],
     text="abcd", reasoning_text="", tool_text="", finish_reason="stop", input_tokens=3,
-    request_bytes=1, response_bytes=1, usage=None, error=None,
+    images=0, request_bytes=1, response_bytes=1, usage=None, error=None,
 )  # fmt: skip
 BAD = msgspec.structs.replace(
     GOOD, content_ns=[], content_chars=[], content_lag_ns=[], content_slack_ns=[], text="",
