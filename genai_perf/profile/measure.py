@@ -1,6 +1,7 @@
 """One run: its requests sent over a transport, its records on disk."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from genai_perf.transports import Transport
     from genai_perf.transports.kept import Kept
     from genai_perf.workload.tokenizer import Tokenizer
+
+logger = logging.getLogger(__name__)
 
 
 def measure(
@@ -53,6 +56,8 @@ def measure(
             await served.begin()
         if sampler is not None:
             await sampler.mark(settle=config.load.warmup_request_count > 0)
+            for line in sampler.complaints():
+                logger.warning("%s", line)
 
     job = engine.Job(config, endpoint, workload, load_files.read(config.load), before_benchmark)
     counted_by = tokenizer.info() if tokenizer is not None else {}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from genai_perf.types import Stats, Summary
 
 _WELL_COVERED = 0.9
+_ODD_POWER = 0.1
 _THROTTLED = 0.01
 """Share of the time; less is how a GPU finds its clocks."""
 
@@ -87,6 +88,15 @@ def _records(gpu: GPU) -> Iterator[tuple[str, float]]:
             for name, value in stats.percentiles.items():
                 if name != "p99.9":
                     yield f"{tag}_{name}", value
+
+
+def unanswered(telemetry: Telemetry) -> list[str]:
+    """A note for each source of GPUs that was named and never answered."""
+    return [
+        f"{name} was asked for GPUs {health.scrapes:,} times and never answered: {', '.join(health.errors)}."
+        for name, health in telemetry.sources.items()
+        if name.startswith(("dcgm:", "nvml:")) and health.failures == health.scrapes
+    ]
 
 
 def read(telemetry: Telemetry, start_ns: int, end_ns: int) -> GPUs | None:
@@ -228,8 +238,11 @@ def _notes(seen: Mapping[str, _Measured], sources: Mapping[str, Health], stretch
         often = f"every {max(seldom) / NS_PER_S:,.3g} s" if seldom else "less often than it was measured"
         yield (
             f"{_gpus(stale)}: readings are refreshed {often}, and {duration_s:,.3g} s were measured: the "
-            "energy is unknown, and other figures are older than they seem (DCGM_EXPORTER_INTERVAL is in ms)."
+            "energy is unknown, and other figures are older than they seem; DCGM_EXPORTER_INTERVAL (ms) sets "
+            "how often an exporter does it."
         )
+    for name, each in seen.items():
+        yield from _odd_power(name, each, duration_s)
     if estimated := [name for name, each in seen.items() if each.is_estimated]:
         yield f"{_gpus(estimated)}: no energy counter; the energy is the average power by the time."
     for name, each in seen.items():
@@ -242,6 +255,19 @@ def _notes(seen: Mapping[str, _Measured], sources: Mapping[str, Health], stretch
                 yield f"GPU {name}: slowed down by its {why} for {throttled_s:,.3g} of {duration_s:,.3g} s."
         for tag in each.grown:
             yield f"GPU {name}: {GPU_CATALOG[tag].heading} changed while it was measured."
+
+
+def _odd_power(name: str, measured: _Measured, duration_s: float) -> Iterator[str]:
+    """Readings that missed what the counter of energy has seen."""
+    energy, power = (measured.figures.get(tag) for tag in ("energy_consumption", "gpu_power_usage"))
+    if energy is None or power is None or measured.is_estimated:
+        return
+    watts = Unit.JOULES.of(energy.avg) / duration_s
+    if abs(watts - power.avg) > _ODD_POWER * watts:
+        yield (
+            f"GPU {name}: {watts:,.1f} W on average by its energy, {power.avg:,.1f} W by {power.count:,} "
+            "readings of its power; the energy misses nothing."
+        )
 
 
 def _gpus(names: Sequence[str]) -> str:

@@ -44,6 +44,7 @@ class Sampler:
         self._said = b""
         self.sources: dict[str, str | None] = {}
         """How every source was when last heard of: None for well, else why it could not be asked."""
+        self._told: set[str] = set()
 
     def __enter__(self) -> "Sampler":
         return self
@@ -106,6 +107,12 @@ class Sampler:
             pass
         finally:
             loop.remove_reader(descriptor)
+
+    def complaints(self) -> list[str]:
+        """A line for each source that does not answer, once for all runs."""
+        silent = {name: why for name, why in self.sources.items() if why and name not in self._told}
+        self._told |= silent.keys()
+        return [f"{name} is not sampled, it does not answer: {why}" for name, why in silent.items()]
 
     def end(self) -> None:
         """Sample no more; the run's log is complete after that, and `store.read` makes its Arrow file."""

@@ -271,6 +271,20 @@ def test_without_a_counter_the_energy_is_power_by_time_and_that_is_said(tmp_path
     assert ("GPU 0: no energy counter; the energy is the average power by the time.",) == found.notes
 
 
+def test_readings_that_miss_what_the_energy_has_seen_are_told(tmp_path):
+    # read each two seconds, always while power is high
+    pages = [(n * 2 + 0.5, "dcgm:a:9400", rows(0, square(n * 2 + 0.5))) for n in range(15)]
+    found = measured(tmp_path, pages)
+    (note,) = found.notes
+    assert note.startswith("GPU 0: 250.0 W on average by its energy, 400.0 W by 5 readings of its power;")
+
+
+def test_a_named_source_that_never_answered_is_told(tmp_path):
+    pages = [*every(1, 3, "dcgm:a:9400", lambda _: None), *every(1, 3, "server:a:8000", lambda _: None)]
+    told = gpu.unanswered(sampled(tmp_path, pages))
+    assert ["dcgm:a:9400 was asked for GPUs 4 times and never answered: connection refused."] == told
+
+
 def test_a_page_without_gpus_is_nothing(tmp_path):
     pages = every(1, 30, "server:h:8000", lambda _: "vllm:num_requests_running 3\n")
     assert gpu.read(sampled(tmp_path, pages), 10 * S, 20 * S) is None
