@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from genai_perf.endpoints import Endpoint
-from genai_perf.endpoints.openai import INCLUDE_USAGE, decode_text
+from genai_perf.endpoints.openai import INCLUDE_USAGE, decode_text, said
 from genai_perf.types import Turn
 
 
@@ -20,14 +20,14 @@ def build(turn: Turn, model: str, streaming: bool) -> dict[str, Any]:
 
 def prompt_text(body: Mapping[str, Any]) -> str:
     """The messages' contents, joined by blanks; the server's chat template is not in it."""
-    return " ".join(message["content"] for message in body["messages"])
+    return " ".join(said(message.get("content")) for message in body["messages"])
 
 
-def follow(said: Mapping[str, Any], answer: str, body: dict[str, Any]) -> dict[str, Any]:
+def follow(before: Mapping[str, Any], answer: str, body: dict[str, Any]) -> dict[str, Any]:
     """Every message so far, the answer as the assistant's, then the new ones."""
     return {
         **body,
-        "messages": [*said["messages"], {"role": "assistant", "content": answer}, *body["messages"]],
+        "messages": [*before["messages"], {"role": "assistant", "content": answer}, *body["messages"]],
     }
 
 

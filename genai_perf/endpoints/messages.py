@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from genai_perf.endpoints import Decoding, Endpoint
-from genai_perf.endpoints.openai import Count
+from genai_perf.endpoints.openai import Count, said
 from genai_perf.endpoints.reading import (
     UNREADABLE,
     Shape,
@@ -64,19 +64,13 @@ def limit(tokens: int, exactly: bool) -> dict[str, Any]:
 
 def prompt_text(body: Mapping[str, Any]) -> str:
     """System and messages, joined by blanks."""
-    contents = [body.get("system") or "", *(message["content"] for message in body["messages"])]
-    return " ".join(text for text in map(_said, contents) if text)
+    contents = [body.get("system"), *(message["content"] for message in body["messages"])]
+    return " ".join(text for text in map(said, contents) if text)
 
 
-def _said(content: str | list[dict[str, Any]]) -> str:
-    if isinstance(content, str):
-        return content
-    return " ".join(part["text"] for part in content if part.get("text"))
-
-
-def follow(said: Mapping[str, Any], answer: str, body: dict[str, Any]) -> dict[str, Any]:
+def follow(before: Mapping[str, Any], answer: str, body: dict[str, Any]) -> dict[str, Any]:
     """Every message so far, the answer as the assistant's, then the new ones."""
-    messages = [*said["messages"], {"role": "assistant", "content": answer}, *body["messages"]]
+    messages = [*before["messages"], {"role": "assistant", "content": answer}, *body["messages"]]
     return {**body, "messages": messages}
 
 

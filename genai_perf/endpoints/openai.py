@@ -41,6 +41,7 @@ __all__ = [
     "parse_whole",
     "plain_reads",
     "read_body",
+    "said",
     "snippet",
     "usage_of",
 ]
@@ -185,6 +186,13 @@ def joined_parts(parts: list[Any]) -> str:
 def joined(texts: str | Sequence[str]) -> str:
     """The texts of a body, joined by blanks; a single one may stand without a list."""
     return texts if isinstance(texts, str) else " ".join(texts)
+
+
+def said(content: str | list[Any] | None) -> str:
+    """The text of a message in a request, be it in parts; parts are joined by blanks."""
+    if isinstance(content, list):
+        return " ".join(part["text"] for part in content if part.get("text"))
+    return content or ""
 
 
 def usage_of(body: Body) -> Usage | None:

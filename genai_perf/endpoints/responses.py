@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from genai_perf.endpoints import Decoding, Endpoint
-from genai_perf.endpoints.openai import Count
+from genai_perf.endpoints.openai import Count, said
 from genai_perf.endpoints.reading import (
     UNREADABLE,
     Shape,
@@ -51,19 +51,13 @@ def prompt_text(body: Mapping[str, Any]) -> str:
     """Instructions and input, joined by blanks."""
     given = body["input"]
     if not isinstance(given, str):
-        given = " ".join(_said(message.get("content", "")) for message in given)
+        given = " ".join(said(message.get("content")) for message in given)
     return " ".join(text for text in (body.get("instructions"), given) if text)
 
 
-def _said(content: str | list[dict[str, Any]]) -> str:
-    if isinstance(content, str):
-        return content
-    return " ".join(part["text"] for part in content if part.get("text"))
-
-
-def follow(said: Mapping[str, Any], answer: str, body: dict[str, Any]) -> dict[str, Any]:
+def follow(before: Mapping[str, Any], answer: str, body: dict[str, Any]) -> dict[str, Any]:
     """All that was said so far as a list of messages, then the new input."""
-    return {**body, "input": [*_messages(said), {"role": "assistant", "content": answer}, *_messages(body)]}
+    return {**body, "input": [*_messages(before), {"role": "assistant", "content": answer}, *_messages(body)]}
 
 
 def _messages(body: Mapping[str, Any]) -> list[Any]:

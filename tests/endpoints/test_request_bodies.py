@@ -87,6 +87,11 @@ def test_bodies_are_these_bytes(name, golden):
         ("chat", {"messages": [{"role": "user", "content": "a b"}]}, "a b"),
         ("chat", {"messages": [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}]}, "a b"),
         ("chat", {"messages": []}, ""),
+        (
+            "chat",
+            {"messages": [{"content": [{"text": "a"}, {"image_url": {}}]}, {"content": None}, {}]},
+            "a  ",
+        ),
         ("completions", {"prompt": ["a b"]}, "a b"),
         ("completions", {"prompt": ["a", "b"]}, "a b"),
         ("completions", {"prompt": "a b"}, "a b"),

@@ -60,7 +60,9 @@ def _server(*options: str) -> Callable[..., Iterator[LlamaServer]]:
 API_KEY = "sk-not-for-the-record"
 
 llama = _server()
-embedder = _server("--embedding")
+embedder = _server("--pooling", "MEAN")
+reranker = _server("--pooling", "RANK")
+narrow_llama = _server("--shared-context", "256")
 locked_llama = _server("--api-key", API_KEY)
 
 

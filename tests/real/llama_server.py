@@ -69,8 +69,12 @@ def _url(process: "subprocess.Popen[bytes]", log: Path) -> str:
     raise AssertionError(f"llama.cpp's server did not come up:\n{log.read_text(errors='replace')}")
 
 
-def serve(model: str, *, embedding: bool, api_key: str | None) -> None:
-    """Listen on a free port of this machine until SIGTERM."""
+def serve(model: str, *, pooling: str | None, api_key: str | None, shared_context: int | None) -> None:
+    """Listen on a free port of this machine until SIGTERM.
+
+    With `pooling` (MEAN, RANK) it answers with vectors or scores. `shared_context` tokens are all there is
+    for all slots together.
+    """
     import xllamacpp
 
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})  # in its threads, too
@@ -83,9 +87,11 @@ def serve(model: str, *, embedding: bool, api_key: str | None) -> None:
     given.endpoint_metrics = given.use_jinja = True
     if api_key:
         given.api_keys = [api_key]
-    if embedding:
+    if pooling:
         given.embedding = True
-        given.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+        given.pooling_type = getattr(xllamacpp.llama_pooling_type, f"LLAMA_POOLING_TYPE_{pooling}")
+    if shared_context:
+        given.n_ctx, given.kv_unified, given.ctx_shift = shared_context, True, False
     server = xllamacpp.Server(given)
     sys.stdout.write(f"READY {server.listening_address}\n")
     sys.stdout.flush()
@@ -95,6 +101,7 @@ def serve(model: str, *, embedding: bool, api_key: str | None) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("model")
-    parser.add_argument("--embedding", action="store_true")
+    parser.add_argument("--pooling")
+    parser.add_argument("--shared-context", type=int)
     parser.add_argument("--api-key")
     serve(**vars(parser.parse_args()))
