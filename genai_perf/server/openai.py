@@ -38,7 +38,7 @@ class Ask:
     dimensions: int | None = None
     base64: bool = False
     images: int = 0
-    """How many are to be looked at, where there is nothing else; those beside texts are taken as they come."""
+    """How many are to be looked at, where there is nothing else; those beside texts are not counted."""
 
     @property
     def prompts(self) -> int:

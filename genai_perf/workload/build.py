@@ -6,7 +6,9 @@ over both.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import count, islice
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,12 +27,18 @@ BATCH = 256
 
 def needs_tokenizer(config: Config, endpoint: Endpoint) -> bool:
     """Whether anything of this run is counted in tokens. Embeddings of a file, for one, are not."""
-    return endpoint.produces_tokens or is_synthetic(config) or config.input.prefix_prompt_num > 0
+    makes_text = is_synthetic(config) or config.input.prefix_prompt_num > 0
+    return endpoint.produces_tokens or (endpoint.takes_text and makes_text)
 
 
 def check(config: Config, endpoint: Endpoint) -> None:
     """Refuse what this endpoint, or this program, cannot send. Quick: reads no file. Raises UsageError."""
     given = config.input
+    if not endpoint.path and not config.endpoint.path:
+        raise UsageError(
+            f"--endpoint-type {endpoint.name} needs --endpoint",
+            hint="the path to send to, e.g. v1/embeddings",
+        )
     if config.endpoint.streaming and not endpoint.can_stream:
         raise UsageError(f"The --streaming option is not supported for {endpoint.name}.")
     if given.batch_size > 1 and not endpoint.can_batch:
@@ -64,7 +72,9 @@ def build(config: Config, endpoint: Endpoint, tokenizer: Tokenizer | None) -> Wo
     and InputError.
     """
     check(config, endpoint)
-    conversations = sources.conversations(config, tokenizer, rank=endpoint.takes_passages)
+    if endpoint.render is not None:
+        _try_out(config, endpoint)
+    conversations = sources.conversations(config, endpoint, tokenizer)
     requests = list(requests_of(conversations, config, endpoint, tokenizer))
     if not any(request.turn for request in requests) and not config.has_sessions:
         return Workload(requests)
@@ -94,6 +104,7 @@ def requests_of(
                 conversation=draft.conversation,
                 turn=draft.number,
                 input_tokens=tokens,
+                images=len(draft.turn.images),
                 streaming=body.get("stream") in (True, [True]),
                 delay_ns=draft.turn.delay_ns or 0,
             )
@@ -117,6 +128,7 @@ def _drafts(conversations: Iterable[Conversation], config: Config, endpoint: End
     rng = stream(config, "models")
     at_random = config.endpoint.model_selection_strategy == "random"
     rows = count()
+    read = cache(_text_of)
     for place, conversation in enumerate(conversations):
         model = rng.choice(names) if at_random else names[place % len(names)]
         said: dict[str, Any] | None = None
@@ -125,7 +137,26 @@ def _drafts(conversations: Iterable[Conversation], config: Config, endpoint: End
             if said is not None and config.input.session_history == "file":
                 body = _after(said, conversation.turns[number - 1], body, endpoint)
             said = body
-            yield _Draft(next(rows), turn, conversation.id or str(place), number, model, body)
+            for each in [body] if endpoint.render is None else endpoint.render(body, read):
+                yield _Draft(next(rows), turn, conversation.id or str(place), number, model, each)
+
+
+def _try_out(config: Config, endpoint: Endpoint) -> None:
+    """Render something of everything, so that a template that cannot do it is known at once."""
+    assert endpoint.render is not None
+    texts = tuple(f"test{number}" for number in range(1, 1 + max(2, config.input.batch_size)))
+    turn = Turn(texts, images=("data:image/png;base64,",), audio=("data:audio/wav;base64,",), max_tokens=1)
+    endpoint.render(body_of(turn, config.endpoint.model_names[0], config, endpoint), _text_of)
+
+
+def _text_of(name: str) -> str | None:
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8"
+        raise InputError(f"{name}: cannot be read: {reason}") from exc
 
 
 def _after(said: Mapping[str, Any], before: Turn, body: dict[str, Any], endpoint: Endpoint) -> dict[str, Any]:
@@ -162,14 +193,14 @@ def _input_tokens(
     drafts: Sequence[_Draft], endpoint: Endpoint, tokenizer: Tokenizer | None
 ) -> list[int | None]:
     """Tokens of the text in each body as it is sent; only what is not known yet is counted."""
-    if tokenizer is None:
+    if tokenizer is None or endpoint.render is not None:
         return [None] * len(drafts)
     try:
         texts = [endpoint.prompt_text(draft.body) for draft in drafts]
     except (KeyError, TypeError) as exc:
         raise UsageError("--extra-inputs: the request body no longer holds a prompt to count") from exc
     counts = [
-        draft.turn.input_tokens if text == draft.turn.texts[0] else None
+        draft.turn.input_tokens if (text,) == draft.turn.texts else None
         for draft, text in zip(drafts, texts, strict=True)
     ]
     unknown = [row for row, known in enumerate(counts) if known is None]

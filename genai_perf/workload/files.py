@@ -1,17 +1,19 @@
-"""Prompts from JSONL files: an object a line with `text` (or `text_input`), maybe `output_length`.
+"""JSONL files: an object a line with `text` (or `text_input`), `image` or `audio`, maybe `output_length`.
 
-Other keys are left alone, as GenAI-Perf does; blank lines are skipped. Every error names file and line.
+`image` and `audio` name a file or a URL, or hold a list of them. Other keys are left alone, as GenAI-Perf
+does; blank lines are skipped. Every error names file and line.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from genai_perf.exceptions import InputError
+from genai_perf.workload import media
 
 SNIPPET = 200
 """So much of a malformed line is shown."""
@@ -24,12 +26,23 @@ class Row:
     """A line of a file."""
 
     text: str
+    """Empty only where there is something else."""
     output_tokens: int | None = None
     """How many to ask for (`output_length`); None leaves it to the options."""
+    images: tuple[str, ...] = ()
+    """As URLs; so is the audio."""
+    audio: tuple[str, ...] = ()
 
 
-def read(name: str) -> list[Row]:
-    """The rows of a file, or of every `*.jsonl` in a directory by file name. Raises InputError."""
+_Item = TypeVar("_Item")
+
+
+def read(name: str, takes: Collection[str] = ("text",)) -> list[Row]:
+    """The rows of a file, or of every `*.jsonl` in a directory by file name. Raises InputError.
+
+    `takes` is what can be sent: some of `text`, `image` and `audio`. A row must have one of them, and text
+    where it can have nothing else; images and audio that cannot be sent are an error.
+    """
     path = Path(name)
     if path.is_dir():
         files = sorted(path.glob("*.jsonl"))
@@ -42,34 +55,39 @@ def read(name: str) -> list[Row]:
             f"--input-file: '{name}' is not a valid file or directory",
             hint='give a JSONL file, e.g. {"text": "What is a token?"} on each line',
         )
-    rows = [row for file in files for row in _rows(file)]
+    rows = [row for file in files for row in _rows(file, takes)]
     if not rows:
-        raise InputError(f"{name}: holds no prompts", hint='write {"text": "…"} on each line')
+        example = "text" if "text" in takes else "image"
+        raise InputError(f"{name}: holds no prompts", hint=f'write {{"{example}": "…"}} on each line')
     return rows
 
 
-def batches(rows: Sequence[Row], size: int, count: int, rng: random.Random) -> list[tuple[Row, ...]]:
-    """That many samples of `size` rows each, without a row twice in a sample. Raises InputError."""
-    if size > len(rows):
+def batches(
+    pool: Sequence[_Item], size: int, count: int, rng: random.Random, kind: str = "text"
+) -> list[tuple[_Item, ...]]:
+    """That many samples of `size` each, without the same twice in a sample. Raises InputError."""
+    if size > len(pool):
+        many = {"text": "texts", "image": "images"}.get(kind, kind)
         raise InputError(
-            "Batch size for texts cannot be larger than the number of available texts",
-            hint=f"--batch-size-text is {size}, the file has {len(rows)}",
+            f"Batch size for {many} cannot be larger than the number of available {many}",
+            hint=f"--batch-size-{kind} is {size}, the file has {len(pool)}",
         )
-    return [tuple(rng.sample(rows, size)) for _ in range(count)]
+    return [tuple(rng.sample(pool, size)) for _ in range(count)]
 
 
-def _rows(file: Path) -> Iterator[Row]:
+def _rows(file: Path, takes: Collection[str]) -> Iterator[Row]:
+    readers = media.readers(file.parent)
     try:
         with file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 content = (line.removeprefix(_BOM) if number == 1 else line).strip()
                 if content:
-                    yield _row(content, f"{file}:{number}")
+                    yield _row(content, f"{file}:{number}", takes, readers)
     except OSError as exc:
         raise InputError(f"{file}: cannot be read: {exc.strerror}") from exc
 
 
-def _row(line: bytes, where: str) -> Row:
+def _row(line: bytes, where: str, takes: Collection[str], readers: Mapping[str, media.Read]) -> Row:
     try:
         text = line.decode()
     except UnicodeDecodeError as exc:
@@ -80,9 +98,20 @@ def _row(line: bytes, where: str) -> Row:
         raise InputError(f"{where}: {str(exc).removesuffix('.')}: {text[:SNIPPET]}") from exc
     if not isinstance(entry, dict):
         raise InputError(f"{where}: not a JSON object: {text[:SNIPPET]}")
-    if entry.get("image") is not None:
-        raise InputError(f'{where}: has an "image"; this endpoint takes text only')
-    return Row(_prompt(entry, where), _output_tokens(entry, where))
+    urls: dict[str, tuple[str, ...]] = {}
+    for key, read_one in readers.items():
+        urls[key] = ()
+        if entry.get(key) is not None:
+            if key not in takes:
+                one = f'{"an " * (key == "image")}"{key}"'
+                raise InputError(f"{where}: has {one}; this endpoint takes {' and '.join(takes)} only")
+            urls[key] = media.named(entry, key, read_one, where)
+    text = ""
+    if "text" in takes and (not any(urls.values()) or entry.get("text") or entry.get("text_input")):
+        text = _prompt(entry, where)
+    elif not any(urls.values()):
+        raise InputError(f'{where}: no "{next(iter(takes))}" field')
+    return Row(text, _output_tokens(entry, where), urls["image"], urls["audio"])
 
 
 def _prompt(entry: dict[str, Any], where: str) -> str:

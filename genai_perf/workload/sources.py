@@ -2,17 +2,22 @@
 
 import random
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TypeVar
 
 from genai_perf.clock import NS_PER_MS
 from genai_perf.config import Config
+from genai_perf.endpoints import Endpoint
 from genai_perf.types import Turn
-from genai_perf.workload import files, rankings, synthetic
+from genai_perf.workload import files, media, rankings, synthetic
 from genai_perf.workload.tokenizer import Tokenizer
 
 SYNTHETIC = "synthetic:"
 PAYLOAD = "payload:"
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +34,23 @@ def is_synthetic(config: Config) -> bool:
     return config.input.is_synthetic
 
 
-def conversations(
-    config: Config, tokenizer: Tokenizer | None, *, rank: bool = False
-) -> Iterator[Conversation]:
+def conversations(config: Config, endpoint: Endpoint, tokenizer: Tokenizer | None) -> Iterator[Conversation]:
     """All of a run's, in order. `tokenizer` may be None where nothing is counted in tokens.
 
-    `rank` asks for queries and their passages. Raises InputError and TokenizerError, some of them only when
-    it comes to the row.
+    Raises InputError and TokenizerError, some of them only when it comes to the row.
     """
     found: Iterator[Conversation]
-    if rank:
+    if endpoint.takes_passages:
         found = (Conversation((turn,)) for turn in rankings.turns(config, tokenizer))
-    elif is_synthetic(config):
+    elif not is_synthetic(config):
+        found = _from_file(config, endpoint)
+    elif endpoint.takes_text:
         assert tokenizer is not None
-        found = _synthetic(config, tokenizer)
+        found = _with_media(_synthetic(config, tokenizer), config)
     else:
-        found = _from_file(config)
-    if config.input.prefix_prompt_num:
+        wordless = (Conversation((Turn(texts=()),)) for _ in range(config.input.num_dataset_entries))
+        found = _with_media(wordless, config)
+    if config.input.prefix_prompt_num and endpoint.takes_text:
         assert tokenizer is not None
         found = _with_prefixes(found, config, tokenizer)
     return _with_limits(found, config)
@@ -111,21 +116,67 @@ def _pause_ns(config: Config, draw: random.Random) -> int:
     return int(drawn_ms * given.session_delay_ratio * NS_PER_MS)
 
 
+def _with_media(found: Iterable[Conversation], config: Config) -> Iterator[Conversation]:
+    """Give every turn the made-up images and pieces of audio that are asked for, made when it comes to it."""
+    number_of_images = config.image.batch_size if config.image.are_made else 0
+    pieces_of_audio = config.audio.batch_size if config.audio.is_made else 0
+    if not number_of_images and not pieces_of_audio:
+        yield from found
+        return
+    images = media.made_images(config.image, stream(config, "images"))
+    audio = media.made_audio(config.audio, stream(config, "audio"))
+    for conversation in found:
+        yield replace(
+            conversation,
+            turns=tuple(
+                replace(
+                    turn,
+                    images=tuple(islice(images, number_of_images)),
+                    audio=tuple(islice(audio, pieces_of_audio)),
+                )
+                for turn in conversation.turns
+            ),
+        )
+
+
 # -- read ---------------------------------------------------------------------------------------------
 
 
-def _from_file(config: Config) -> Iterator[Conversation]:
+def _from_file(config: Config, endpoint: Endpoint) -> Iterator[Conversation]:
     """A turn for each row in order; with batches, as many samples as `--num-dataset-entries` says."""
     given = config.input
     assert given.file is not None
-    rows = files.read(given.file)
-    if given.batch_size == 1:
-        for row in rows:
-            yield Conversation((Turn(texts=(row.text,), max_tokens=row.output_tokens),))
+    kinds = {"text": endpoint.takes_text, "image": endpoint.takes_images, "audio": endpoint.takes_audio}
+    rows = files.read(given.file, [kind for kind, is_taken in kinds.items() if is_taken])
+    if max(given.batch_size, config.image.batch_size, config.audio.batch_size) > 1:
+        yield from _sampled(rows, config)
         return
-    for batch in files.batches(rows, given.batch_size, given.num_dataset_entries, stream(config, "batches")):
+    for row in rows:
+        texts = (row.text,) if row.text else ()
+        turn = Turn(texts=texts, images=row.images, audio=row.audio, max_tokens=row.output_tokens)
+        yield Conversation((turn,))
+
+
+def _sampled(rows: Sequence[files.Row], config: Config) -> Iterator[Conversation]:
+    """Texts, images and audio drawn from all there are, independent of each other, as GenAI-Perf does."""
+    count = config.input.num_dataset_entries
+    said = [row for row in rows if row.text]
+    images = [image for row in rows for image in row.images]
+    audio = [audio for row in rows for audio in row.audio]
+
+    def samples(pool: Sequence[_T], size: int, kind: str) -> list[tuple[_T, ...]]:
+        purpose = "batches" if kind == "text" else f"batches of {kind}"
+        return files.batches(pool, size, count, stream(config, purpose), kind) if pool else [()] * count
+
+    for batch, seen, heard in zip(
+        samples(said, config.input.batch_size, "text"),
+        samples(images, config.image.batch_size, "image"),
+        samples(audio, config.audio.batch_size, "audio"),
+        strict=True,
+    ):
         limit = max((row.output_tokens for row in batch if row.output_tokens), default=None)
-        yield Conversation((Turn(texts=tuple(row.text for row in batch), max_tokens=limit),))
+        texts = tuple(row.text for row in batch)
+        yield Conversation((Turn(texts=texts, images=seen, audio=heard, max_tokens=limit),))
 
 
 # -- what goes over both ------------------------------------------------------------------------------

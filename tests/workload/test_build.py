@@ -47,7 +47,7 @@ def build(*given):
 
 CHAT = Endpoint(
     name="chat",
-    path="",
+    path="v1",
     build=build_chat,
     decode=never,
     prompt_text=chat_text,
@@ -55,7 +55,7 @@ CHAT = Endpoint(
 )
 EMBEDDINGS = Endpoint(
     name="embeddings",
-    path="",
+    path="v1",
     build=build_embeddings,
     decode=never,
     prompt_text=embeddings_text,

@@ -36,7 +36,7 @@ def test_each_session_has_the_turns_that_were_drawn_and_a_pause_after_all_but_th
         session_turn_delay_mean=300,
         session_turn_delay_stddev=50,
     )
-    found = list(conversations(given, builtin_tokenizer))
+    found = list(conversations(given, endpoints.get("chat"), builtin_tokenizer))
     numbers = [len(each.turns) for each in found]
     assert 400 == len(found) == len({each.id for each in found})
     assert abs(statistics.fmean(numbers) - 5) < 5 * 2 / 20
@@ -50,7 +50,8 @@ def test_each_session_has_the_turns_that_were_drawn_and_a_pause_after_all_but_th
 
 def test_a_ratio_makes_every_pause_longer_or_shorter(builtin_tokenizer):
     given = config(num_sessions=3, session_turns_mean=2, session_turn_delay_mean=100, session_delay_ratio=0.5)
-    assert {50 * MS} == {each.turns[0].delay_ns for each in conversations(given, builtin_tokenizer)}
+    found = conversations(given, endpoints.get("chat"), builtin_tokenizer)
+    assert {50 * MS} == {each.turns[0].delay_ns for each in found}
 
 
 def test_the_same_seed_makes_the_same_sessions(builtin_tokenizer):
@@ -62,7 +63,7 @@ def test_the_same_seed_makes_the_same_sessions(builtin_tokenizer):
 
 def test_only_the_first_turn_begins_with_a_prefix(builtin_tokenizer):
     given = config(num_sessions=4, session_turns_mean=3, prefix_prompt_num=1, prefix_prompt_length=20)
-    for each in conversations(given, builtin_tokenizer):
+    for each in conversations(given, endpoints.get("chat"), builtin_tokenizer):
         counts = builtin_tokenizer.count(turn.texts[0] for turn in each.turns)
         assert [12, 12] == counts[1:]
         assert counts[0] > 30
