@@ -133,9 +133,13 @@ RULES: tuple[Rule, ...] = (
     Rule("--profile-export-file", Takes.ONE, Verdict.SETS, "output.profile_export_file"),
     Rule("-f", Takes.ONE, Verdict.LATER),
     Rule("--verbose-csv", Takes.NOTHING, Verdict.LATER),
-    Rule("--collect-metrics", Takes.NOTHING, Verdict.NO_EFFECT, "Triton's metrics are not collected"),
-    Rule("--metrics-url", Takes.ONE, Verdict.NO_EFFECT, "Triton's metrics are not collected"),
-    Rule("--metrics-interval", Takes.ONE, Verdict.NO_EFFECT, "Triton's metrics are not collected"),
+    Rule(
+        "--collect-metrics", Takes.NOTHING, Verdict.NO_EFFECT, "metrics are sampled wherever they are found"
+    ),
+    Rule("--metrics-url", Takes.ONE, Verdict.SETS, "telemetry.server_metrics_urls"),
+    Rule(
+        "--metrics-interval", Takes.ONE, Verdict.NO_EFFECT, "--telemetry-interval says how often, in seconds"
+    ),
     # what only Perf Analyzer's own surroundings have
     Rule("--trace-level", Takes.ONE, Verdict.REFUSED, _SERVER_SIDE),
     Rule("--trace-rate", Takes.ONE, Verdict.REFUSED, _SERVER_SIDE),

@@ -38,7 +38,10 @@ def input_config(result: Result) -> dict[str, Any]:
                 "custom": option("endpoint", "path"),
                 "type": result.info.endpoint,
                 "streaming": result.info.streaming,
-                "server_metrics_urls": unset,
+                "server_metrics_urls": [
+                    *option("telemetry", "server_metrics_urls", ()),
+                    *option("telemetry", "gpu_urls", ()),
+                ],
                 "url": ",".join(option("endpoint", "urls") or config.urls),
                 "grpc_method": unset,
                 "service_kind": config.service_kind,

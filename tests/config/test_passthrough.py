@@ -135,7 +135,7 @@ def test_a_range_is_one_run_a_level(line, name, expected):
         ("--sync", "--sync has no effect: requests are always sent asynchronously"),
         ("--max-threads 4", "--max-threads has no effect: one event loop sends everything"),
         ("-z", "-z has no effect: tensors are made of the prompts and --extra-inputs"),
-        ("--collect-metrics", "--collect-metrics has no effect: Triton's metrics are not collected"),
+        ("--collect-metrics", "--collect-metrics has no effect: metrics are sampled wherever they are found"),
         ("--max-trials 5", "--max-trials has no effect without --measurement-interval"),
         (
             "-p 100 --measurement-request-count 9",
