@@ -5,7 +5,7 @@ measured in the same run; accuracy against what `truthserver` says it really did
 (accuracy, open_loop) both run at real-time priority if the user may give it, so that it is this program which
 is measured and not what else the machine does. Needs Linux, two cores, a C compiler.
 
-    python benchmarks/run.py [NAME …]     accuracy tokens requests open_loop memory startup reports
+    python benchmarks/run.py [NAME …]     accuracy tokens requests open_loop memory startup reports analyze
 """
 
 import argparse
@@ -21,9 +21,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+import analyze as sweeps
+from figure import Figure
 
 HERE = Path(__file__).parent
 CLIENT_CORE, SERVER_CORE = "0", "1"
@@ -31,16 +33,6 @@ GENAI_PERF = [sys.executable, "-m", "genai_perf"]
 PROMPT_TOKENS = 100
 BODY_BYTES = 600
 """About what a prompt of that many tokens makes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table."""
-
-    what: str
-    measured: str
-    wanted: str
-    reached: bool
 
 
 # -- the pieces ---------------------------------------------------------------------------------------
@@ -317,6 +309,12 @@ def reports() -> Iterator[Figure]:
     )
 
 
+def analyze() -> Iterator[Figure]:
+    """What a sweep costs beside its requests."""
+    with serving(7107, 5_000, 1_000, 16, plain=True) as server:
+        yield from sweeps.figures(server.port, ["taskset", "-c", CLIENT_CORE])
+
+
 FIGURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "accuracy": accuracy,
     "tokens": tokens,
@@ -325,6 +323,7 @@ FIGURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "memory": memory,
     "startup": startup,
     "reports": reports,
+    "analyze": analyze,
 }
 
 

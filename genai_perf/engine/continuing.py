@@ -112,9 +112,9 @@ def half_of(job: Job, info: RunInfo, records: pa.Table) -> Half:
         stays = ~arrow.equals(batch.column("error_kind"), GIVEN_UP.kind)
         kept.append(batch if stays.all() else arrow.take(batch, np.flatnonzero(stays)))
         parts.append(_benchmark(kept[-1]))
-    index, start_ns, end_ns, due_ns, failed = (np.concatenate(column) for column in zip(*parts, strict=True))
-    if not len(index):
+    if not any(len(index) for index, *_ in parts):
         raise CannotContinue("nothing was measured yet")
+    index, start_ns, end_ns, due_ns, failed = (np.concatenate(column) for column in zip(*parts, strict=True))
     began_ns = int(start_ns.min())
     if not np.isnan(due_ns).any():
         is_first_part = start_ns < (info.breaks[0].at_ns if info.breaks else np.inf)

@@ -13,7 +13,7 @@ from genai_perf.clock import Origin
 from genai_perf.config.schema import Config
 from genai_perf.config.versions import versions
 from genai_perf.endpoints import Endpoint
-from genai_perf.profile.directory import JOURNAL, make_directory, write_run
+from genai_perf.profile.directory import JOURNAL, SAMPLES, make_directory, write_run
 from genai_perf.profile.former import Former, taken_up
 from genai_perf.types import RunEnd, RunInfo, Workload
 
@@ -113,6 +113,10 @@ def _half(former: Former, job: "Job", tokenizer: Mapping[str, str], directory: P
     try:
         half = taken_up(former, job, tokenizer, directory)
         told = f"continuing after request {len(half.done):,}, where it was interrupted"
+        if sampled := [path for name in SAMPLES if (path := directory / name).exists()]:
+            told += "; telemetry, which would have a hole, is left out"
+            for path in sampled:
+                path.unlink()
     except CannotContinue as reason:
         told = f"the interrupted run in {directory} cannot be continued ({reason}): measuring it again"
     if not job.config.output.quiet:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from genai_perf.analyze import Results
+from genai_perf.analyze import Results, remembered, run
 from genai_perf.cli import main
+from genai_perf.engine.journal import read
 from genai_perf.server.process import EmbeddedServer
 from genai_perf.server.settings import ServerSettings
 
@@ -71,6 +72,7 @@ def test_a_sweep_finds_the_knee_where_the_server_has_no_more_places(url, here, c
             "profile_export.json",
             "profile_export_genai_perf.csv",
             "profile_export_genai_perf.json",
+            "telemetry.arrows",
         } == left
     throughput = [float(row["Request Throughput (requests/sec)"]) for row in rows()]
     assert sorted(throughput, reverse=True) == throughput
@@ -239,11 +241,161 @@ def test_an_interrupt_finishes_the_scenario_and_ends_the_sweep_which_then_goes_o
     assert "waiting for 3 requests in flight" in errors
     assert "interrupted; the same command measures what is left" in errors
     assert "gpt2_run_config_1:concurrency3 was interrupted; its figures are of a part of it" in out
-    outcomes = [(each.parameters["concurrency"], each.outcome) for each in Results.load("checkpoint.json")]
-    assert [(4, "measured"), (3, "interrupted")] == outcomes
+    assert [(4, "measured"), (3, "interrupted")] == outcomes()
     assert 0 == main(line(url, LONG))
     assert "this scenario failed or was interrupted before: measuring it again" in capsys.readouterr().err
     stored = Results.load("checkpoint.json")
     assert ["gpt2_run_config_0", "gpt2_run_config_1", "gpt2_run_config_2"] == [
         each.name for each in stored.measured
     ]
+
+
+def test_a_killed_scenario_is_continued_where_that_is_wanted(url, here, capsys):
+    directory = here / "artifacts/gpt2-openai-chat-concurrency3"
+    with process(url, LONG) as child:
+        wait_for_records_of(directory, child)
+        child.kill()
+        child.wait()
+    _, before = read(directory / "records.arrows")
+    kept = before["index"].to_pylist()
+    ended_ns = max(before["end_ns"].to_pylist())
+    assert 0 < len(kept) < 400
+    assert 0 == main(line(url, f"{LONG} --resume continue"))
+    seen = capsys.readouterr()
+    assert f"continuing after request {len(kept)}, where it was interrupted; telemetry" in seen.err
+    assert not list(directory.glob("telemetry.*"))  # it would have a hole
+    info, after = read(directory / "records.arrows")
+    assert list(range(400)) == sorted(after["index"].to_pylist())
+    assert kept == after["index"].to_pylist()[: len(kept)]
+    assert [(len(kept), ended_ns)] == [(each.requests, each.at_ns) for each in info.breaks]
+    starts_ns = after["start_ns"].to_pylist()
+    assert all(start_ns >= ended_ns for start_ns in starts_ns[len(kept) :])
+    assert starts_ns[len(kept)] - ended_ns < 50_000_000  # a pause that counted would be far longer
+    noted = f"Continued after an interruption at request {len(kept)}: the pause is in no figure"
+    assert noted in seen.out
+    found = {each.parameters["concurrency"]: each for each in Results.load("checkpoint.json").measured}
+    assert {4, 3, 2} == set(found)
+    assert 400 == found[3].summary().requests
+    assert any(each.startswith(noted) for each in found[3].summary().notes)
+    duration_s = (max(after["end_ns"].to_pylist()) - min(starts_ns)) / 1e9
+    assert 400 / duration_s == pytest.approx(found[3].metric("request_throughput_avg"), rel=0.05)
+
+
+def test_a_scenario_that_was_killed_with_other_settings_is_measured_again_and_that_is_said(url, here, capsys):
+    directory = here / "artifacts/gpt2-openai-chat-concurrency3"
+    with process(url, LONG) as child:
+        wait_for_records_of(directory, child)
+        child.kill()
+        child.wait()
+    changed = LONG.replace("400", "12")
+    assert 0 == main(line(url, f"{changed} --resume continue"))
+    assert (
+        f"the interrupted run in {directory.relative_to(here)} cannot be continued "
+        "(load.request_count: 400, now 12): measuring it again"
+    ) in capsys.readouterr().err
+    info, table = read(directory / "records.arrows")
+    assert ((), 12) == (info.breaks, len(table))
+
+
+def test_a_torn_journal_is_continued_from_what_is_whole_of_it(url, here, capsys):
+    directory = here / "artifacts/gpt2-openai-chat-concurrency4"
+    with process(url, LONG) as child:
+        wait_for_records_of(directory, child)
+        child.kill()
+        child.wait()
+    journal = directory / "records.arrows"
+    journal.write_bytes(journal.read_bytes() + b"\xff\xff\xff\xff\x00\x10\x00\x00half a batch")
+    assert 0 == main(line(url, f"{LONG.replace('4,3,2', '4')} --resume continue"))
+    assert "continuing after request" in capsys.readouterr().err
+    assert list(range(400)) == sorted(read(journal)[1]["index"].to_pylist())
+
+
+def test_an_interrupted_scenario_is_continued_where_that_is_wanted(url, here, capsys):
+    directory = here / "artifacts/gpt2-openai-chat-concurrency3"
+    with process(url, LONG) as child:
+        wait_for_records_of(directory, child)
+        child.send_signal(signal.SIGINT)
+        child.communicate()
+    kept = len(read(directory / "records.arrows")[1])
+    assert 0 == main(line(url, f"{LONG} --resume continue"))
+    seen = capsys.readouterr()
+    assert f"continuing after request {kept}, where it was interrupted" in seen.err
+    assert "measuring it again" not in seen.err
+    assert [(4, "measured"), (3, "measured"), (2, "measured")] == outcomes()
+    assert 400 == len(read(directory / "records.arrows")[1])
+
+
+# -- Ctrl-C -----------------------------------------------------------------------------------------------
+
+
+def outcomes():
+    return [(each.parameters["concurrency"], each.outcome) for each in Results.load("checkpoint.json")]
+
+
+def test_a_second_interrupt_gives_up_the_scenario(here):
+    """Of a server that never comes to an end; nothing of the scenario was measured."""
+    windows = "--measurement-interval 500 --max-trials 1000 -v --sweep-list 4,3"
+    stalling = ServerSettings(port=0, ttft_ms=5, itl_ms=1, stall_rate=1.0)
+    with EmbeddedServer(stalling) as server, process(server.url, windows) as child:
+        line_of(child, "window 1: 0 requests")  # by now every answer has stalled half-way
+        child.send_signal(signal.SIGINT)
+        line_of(child, "waiting for 4 requests in flight")
+        child.send_signal(signal.SIGINT)
+        out, errors = child.communicate()
+    assert 130 == child.returncode, errors
+    assert "giving up the requests in flight" in errors
+    assert "gpt2_run_config_0:concurrency4 was interrupted" in out
+    assert [(4, "interrupted")] == outcomes()
+
+
+def line_of(child, words):
+    for each in child.stderr:
+        if words in each:
+            return
+    raise AssertionError(f"stderr ended without {words!r}")
+
+
+def test_an_interrupt_while_a_scenario_is_written_up_keeps_it_and_ends_the_sweep(url, capsys, monkeypatch):
+    write = run.write_reports
+
+    def interrupted(*given):
+        signal.raise_signal(signal.SIGINT)
+        write(*given)
+
+    monkeypatch.setattr(run, "write_reports", interrupted)
+    assert 130 == main(line(url, "--sweep-list 2,1"))
+    seen = capsys.readouterr()
+    assert "interrupted; the same command measures what is left" in seen.err
+    assert "checkpoint/checkpoint.json and checkpoint.json" in seen.err
+    assert [(2, "measured")] == outcomes()
+    assert ["2"] == [row["Concurrency"] for row in rows()]
+    monkeypatch.undo()
+    assert 0 == main(line(url, "--sweep-list 2,1"))
+    assert [(2, "measured"), (1, "measured")] == outcomes()
+
+
+def test_an_interrupt_between_two_scenarios_ends_the_sweep(url, capsys, monkeypatch):
+    announce = remembered.announce
+
+    def interrupted(checkpoint, *given, **named):
+        if checkpoint.scenarios:
+            signal.raise_signal(signal.SIGINT)
+        announce(checkpoint, *given, **named)
+
+    monkeypatch.setattr(remembered, "announce", interrupted)
+    assert 130 == main(line(url, "--sweep-list 2,1"))
+    seen = capsys.readouterr()
+    assert "interrupted; the same command measures what is left" in seen.err
+    assert "scenario 2 of 2" not in seen.err
+    assert [(2, "measured")] == outcomes()
+    assert ["2"] == [row["Concurrency"] for row in rows()]
+
+
+def test_an_interrupt_before_the_first_scenario_leaves_nothing_behind(url, here, capsys, monkeypatch):
+    def interrupted(*given, **named):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(remembered, "announce", interrupted)
+    assert 130 == main(line(url, "--sweep-list 2,1"))
+    assert not (here / "checkpoint.json").exists()
+    assert not (here / "analyze_export_genai_perf.csv").exists()
