@@ -1,0 +1,174 @@
+"""Each page in docs/endpoints tells the truth: its examples run, and send and print what is shown.
+
+A page has `$ genai-perf profile …` examples in console blocks, each against the server of the same place in
+its row of SERVERS. The first json block under "What is sent" is a body that the first example sends.
+"""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from server import Peer, Server, answer
+
+from genai_perf import endpoints
+from genai_perf.server.process import EmbeddedServer
+from genai_perf.server.settings import ServerSettings
+
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT / "docs" / "endpoints"
+RECORDED = ROOT / "tests" / "dialects"
+LIMIT_S = 60
+
+
+@contextmanager
+def embedded() -> Iterator[str]:
+    """The program's own server."""
+    with EmbeddedServer(ServerSettings(port=0, ttft_ms=5, itl_ms=1)) as server:
+        yield server.url
+
+
+def answering(sent: bytes, *, closes: bool = False) -> Callable[[], AbstractContextManager[str]]:
+    """A server that answers every request with these bytes."""
+
+    def script(peer: Peer) -> None:
+        while peer.request():
+            peer.write(sent)
+            if closes:
+                return
+
+    @contextmanager
+    def serve() -> Iterator[str]:
+        with Server(script) as server:
+            yield server.url
+
+    return serve
+
+
+def recorded(name: str, *, closes: bool = False) -> Callable[[], AbstractContextManager[str]]:
+    """A server that answers as a real one did, once."""
+    return answering((RECORDED / f"{name}.http").read_bytes(), closes=closes)
+
+
+def tokens_of_tgi(*texts: str) -> bytes:
+    """A stream in TGI's words; its own server cannot be had here."""
+    events = [
+        {
+            "index": index,
+            "token": {"id": 100 + index, "text": text, "logprob": -0.1, "special": False},
+            "generated_text": None if index < len(texts) else "".join(texts),
+            "details": None
+            if index < len(texts)
+            else {"finish_reason": "length", "generated_tokens": len(texts), "input_length": 9},
+        }
+        for index, text in enumerate(texts, 1)
+    ]
+    body = b"".join(b"data:" + json.dumps(event).encode() + b"\n\n" for event in events)
+    return answer(body, "Content-Type: text/event-stream")
+
+
+NVIDIA_RANKING = (
+    b'{"rankings":[{"index":1,"logit":2.5},{"index":0,"logit":-7.1}],"usage":{"prompt_tokens":9}}'
+)
+
+SERVERS: dict[str, list[Callable[[], AbstractContextManager[str]]]] = {
+    "chat": [embedded, recorded("vllm-tools-stream")],
+    "completions": [embedded],
+    "embeddings": [embedded],
+    "huggingface_generate": [answering(tokens_of_tgi("A", " class", " is"))],
+    "messages": [recorded("llama.cpp-messages-stream", closes=True)],
+    "rankings": [
+        answering(answer(NVIDIA_RANKING, "Content-Type: application/json")),
+        recorded("llama.cpp-rerank-tei"),
+    ],
+    "rerank": [recorded("llama.cpp-rerank")],
+    "responses": [recorded("llama.cpp-responses-stream", closes=True)],
+}
+"""By page: a server for each of its examples."""
+
+
+def blocks(name: str, language: str) -> list[list[str]]:
+    text = (PAGES / f"{name}.md").read_text()
+    found = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [block.splitlines() for block in found]
+
+
+def examples(name: str) -> list[tuple[str, list[str]]]:
+    """Each command, continuation lines joined, with the output shown under it."""
+    found = []
+    for lines in blocks(name, "console"):
+        command = lines.pop(0).removeprefix("$ ")
+        while command.endswith("\\"):
+            command = f"{command.removesuffix(chr(92))}{lines.pop(0).strip()}"
+        found.append((command, lines))
+    return found
+
+
+EXAMPLES = [(name, place) for name, servers in SERVERS.items() for place in range(len(servers))]
+
+
+def run(command: str, url: str, directory: Path) -> "subprocess.CompletedProcess[str]":
+    """As a reader would, beside the sample inputs."""
+    program, *words = shlex.split(command.replace("localhost:8000", url))
+    assert program == "genai-perf"
+    (directory / "inputs").symlink_to(ROOT / "inputs")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GENAI_PERF_")}
+    return subprocess.run(
+        [sys.executable, "-m", "genai_perf", *words],
+        cwd=directory,
+        env={**kept, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+
+
+def shape(value: Any) -> Any:
+    """What a body looks like: its keys, and what kind of value each has; a list by its first entry."""
+    if isinstance(value, dict):
+        return {key: shape(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return type(value).__name__
+
+
+def first_words(line: str) -> str:
+    """What a line of output is about: the name in a row of the table, or the words before a colon."""
+    return re.split(r"[│┃:]", line.strip("│┃ "), maxsplit=1)[0].strip()
+
+
+@pytest.mark.parametrize(("name", "place"), EXAMPLES, ids=[f"{name}-{place}" for name, place in EXAMPLES])
+def test_an_example_runs_and_sends_and_prints_what_is_shown(name: str, place: int, tmp_path: Path) -> None:
+    command, shown = examples(name)[place]
+    assert f"--endpoint-type {name}" in command
+    with SERVERS[name][place]() as url:
+        done = run(command, url, tmp_path)
+    assert 0 == done.returncode, done.stderr
+    assert ", 0 failed" in done.stdout
+    printed = {first_words(line) for line in done.stdout.splitlines()}
+    for line in shown:
+        assert first_words(line) in printed, line
+    if place == 0:
+        (inputs,) = tmp_path.glob("artifacts/*/inputs.json")
+        sent = json.loads(inputs.read_text())["data"][0]["payload"][0]
+        assert shape(json.loads("\n".join(blocks(name, "json")[0]))) == shape(sent)
+
+
+def test_every_page_has_its_row_and_every_example_its_server() -> None:
+    assert sorted(SERVERS) == sorted(page.stem for page in PAGES.glob("*.md"))
+    assert set(SERVERS) <= set(endpoints.names())
+    for name, servers in SERVERS.items():
+        assert len(servers) == len(examples(name)), f"docs/endpoints/{name}.md"
+        text = (PAGES / f"{name}.md").read_text()
+        for heading in ("## What is sent", "## What is read", "## Metrics", "## Example"):
+            assert heading in text, f"docs/endpoints/{name}.md: {heading}"
+        assert f"/{endpoints.get(name).path.lstrip('/')}" in text
