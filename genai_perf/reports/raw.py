@@ -6,12 +6,15 @@
 * `requests` holds the requests that count. GenAI-Perf's parser divides their number by the time they took,
   and for some APIs fails on one without a response; so those that failed or brought nothing stand apart
   in `unanswered_requests`, with `error` and `http_status`, and with what came until then.
+* Images and audio are cut short: there is a row for every request, and `inputs.json` has them whole.
 * Written row by row: memory is bounded by `inputs.json`, not by the run.
 """
 
 from __future__ import annotations
 
 import json
+import mmap
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -217,13 +220,15 @@ class _Inputs:
         self._path = path
         self._shown: dict[int, dict[str, Any]] = {}
         try:
-            self._rows = msgspec.json.decode(path.read_bytes(), type=dict[str, list[msgspec.Raw]])["data"]
+            with path.open("rb") as file:
+                content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._rows = msgspec.json.decode(content, type=dict[str, list[msgspec.Raw]])["data"]
         except OSError as exc:
             raise ArtifactError(
                 f"{path}: cannot be read: {exc.strerror or exc}",
                 hint="the raw export shows what was sent, and takes it from there",
             ) from exc
-        except (msgspec.DecodeError, KeyError) as exc:
+        except (msgspec.DecodeError, KeyError, ValueError) as exc:
             raise ArtifactError(f"{path}: not an inputs.json: {exc}") from exc
 
     def __getitem__(self, index: int) -> dict[str, Any]:
@@ -249,4 +254,13 @@ class _Inputs:
             raise ArtifactError(f'{self._path}: row {index} has no "payload"')
         body, *_ = row.pop("payload")
         others = {name: values[0] for name, values in row.items()}
-        return {"payload": msgspec.json.encode(body).decode(), **others}
+        return {"payload": _shortened(msgspec.json.encode(body).decode()), **others}
+
+
+_DATA = re.compile(r"([0-9A-Za-z+/]{64})[0-9A-Za-z+/]{4000,}={0,2}")
+"""Base64 of some length: no text has such words."""
+
+
+def _shortened(payload: str) -> str:
+    """The body without the bytes of its images and audio."""
+    return _DATA.sub(r"\1…", payload)

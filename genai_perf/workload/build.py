@@ -5,7 +5,7 @@ over both.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import count, islice
 from pathlib import Path
@@ -92,38 +92,25 @@ def requests_of(
 
     Raises UsageError and InputError.
     """
-    drafts = _drafts(conversations, config, endpoint)
+    drafts = _drafts(conversations, config, endpoint, are_counted=tokenizer is not None)
     while batch := list(islice(drafts, BATCH)):
-        counts = _input_tokens(batch, endpoint, tokenizer)
-        for draft, tokens in zip(batch, counts, strict=True):
-            body = draft.body
-            yield Request(
-                index=draft.row,
-                body=encode(body),
-                model=str(body.get("model", draft.model)),
-                conversation=draft.conversation,
-                turn=draft.number,
-                input_tokens=tokens,
-                images=len(draft.turn.images),
-                streaming=body.get("stream") in (True, [True]),
-                delay_ns=draft.turn.delay_ns or 0,
-            )
+        yield from (draft.request for draft in batch) if tokenizer is None else _counted(batch, tokenizer)
 
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A request whose tokens are still to be counted."""
+    """A request, and the text whose tokens are still to be counted; None where they are known, or nobody's.
 
-    row: int
-    turn: Turn
-    conversation: str
-    number: int
-    """Of the turn in its conversation."""
-    model: str
-    body: dict[str, Any]
+    It holds neither the turn nor the body: with images they are megabytes that are encoded already.
+    """
+
+    request: Request
+    text: str | None
 
 
-def _drafts(conversations: Iterable[Conversation], config: Config, endpoint: Endpoint) -> Iterator[_Draft]:
+def _drafts(
+    conversations: Iterable[Conversation], config: Config, endpoint: Endpoint, *, are_counted: bool
+) -> Iterator[_Draft]:
     names = config.endpoint.model_names
     rng = stream(config, "models")
     at_random = config.endpoint.model_selection_strategy == "random"
@@ -138,7 +125,38 @@ def _drafts(conversations: Iterable[Conversation], config: Config, endpoint: End
                 body = _after(said, conversation.turns[number - 1], body, endpoint)
             said = body
             for each in [body] if endpoint.render is None else endpoint.render(body, read):
-                yield _Draft(next(rows), turn, conversation.id or str(place), number, model, each)
+                text = _prompt(each, endpoint) if are_counted else None
+                is_known = (text,) == turn.texts and turn.input_tokens is not None
+                request = Request(
+                    index=next(rows),
+                    body=encode(each),
+                    model=str(each.get("model", model)),
+                    conversation=conversation.id or str(place),
+                    turn=number,
+                    input_tokens=turn.input_tokens if is_known else None,
+                    images=len(turn.images),
+                    streaming=each.get("stream") in (True, [True]),
+                    delay_ns=turn.delay_ns or 0,
+                )
+                yield _Draft(request, None if is_known else text)
+
+
+def _prompt(body: Mapping[str, Any], endpoint: Endpoint) -> str | None:
+    """The text of a body as it is sent; None where nobody can tell which it is."""
+    if endpoint.render is not None:
+        return None
+    try:
+        return endpoint.prompt_text(body)
+    except (KeyError, TypeError) as exc:
+        raise UsageError("--extra-inputs: the request body no longer holds a prompt to count") from exc
+
+
+def _counted(drafts: Sequence[_Draft], tokenizer: Tokenizer) -> Iterator[Request]:
+    """The requests, with the tokens of those texts that were not known yet."""
+    counts = iter(tokenizer.count(draft.text for draft in drafts if draft.text is not None))
+    for draft in drafts:
+        counted = draft.text is not None
+        yield replace(draft.request, input_tokens=next(counts)) if counted else draft.request
 
 
 def _try_out(config: Config, endpoint: Endpoint) -> None:
@@ -187,26 +205,6 @@ def body_of(turn: Turn, model: str, config: Config, endpoint: Endpoint) -> dict[
     if "max_completion_tokens" in extra and "max_tokens" not in extra:
         body.pop("max_tokens", None)
     return endpoint.extend(body, named)
-
-
-def _input_tokens(
-    drafts: Sequence[_Draft], endpoint: Endpoint, tokenizer: Tokenizer | None
-) -> list[int | None]:
-    """Tokens of the text in each body as it is sent; only what is not known yet is counted."""
-    if tokenizer is None or endpoint.render is not None:
-        return [None] * len(drafts)
-    try:
-        texts = [endpoint.prompt_text(draft.body) for draft in drafts]
-    except (KeyError, TypeError) as exc:
-        raise UsageError("--extra-inputs: the request body no longer holds a prompt to count") from exc
-    counts = [
-        draft.turn.input_tokens if (text,) == draft.turn.texts else None
-        for draft, text in zip(drafts, texts, strict=True)
-    ]
-    unknown = [row for row, known in enumerate(counts) if known is None]
-    for row, counted in zip(unknown, tokenizer.count(texts[row] for row in unknown), strict=True):
-        counts[row] = counted
-    return counts
 
 
 def encode(body: Mapping[str, Any]) -> bytes:

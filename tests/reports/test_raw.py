@@ -159,6 +159,24 @@ def test_without_the_inputs_there_is_no_raw_export(content: str | None, message:
         raw.write(result([row(5)]), tmp_path)
 
 
+def test_images_and_audio_are_cut_short_and_texts_are_not(tmp_path: Path) -> None:
+    url, text = "data:image/png;base64," + "iVBO+/" * 3_000 + "==", "word " * 3_000
+    content = [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": url}}]
+    body = {"messages": [{"role": "user", "content": content}]}
+    (tmp_path / "inputs.json").write_text(json.dumps({"data": [{"payload": [body]}]}))
+    exported = json.loads(write(result([row(9)]), tmp_path).read_text())
+    (shown,) = exported["experiments"][0]["requests"]
+    words, image = json.loads(shown["request_inputs"]["payload"])["messages"][0]["content"]
+    assert text == words["text"]
+    assert image["image_url"]["url"] == url[: len("data:image/png;base64,") + 64] + "…"
+
+
+def test_an_empty_file_holds_no_inputs(tmp_path: Path) -> None:
+    (tmp_path / "inputs.json").write_text("")
+    with pytest.raises(ArtifactError, match="not an inputs.json"):
+        write(result([row(9)]), tmp_path)
+
+
 def test_a_conversations_session_is_kept(tmp_path: Path) -> None:
     entry = {"payload": [{"messages": []}], "session_id": ["s1"], "delay": [500]}
     (tmp_path / "inputs.json").write_text(json.dumps({"data": [entry]}))
