@@ -102,7 +102,7 @@ class Reader:
         if labels is None or value is None:
             return None
         series = name, labels, self._type(name)
-        if timestamp is None and line.endswith(number):
+        if timestamp is None and before and line == f"{before} {number}":
             self._series[before] = series
         return Sample(name, labels, value, series[2])
 

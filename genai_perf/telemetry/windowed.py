@@ -93,20 +93,29 @@ class Distribution:
         return self.total / self.count if self.count else None
 
     def percentile(self, percent: float) -> Estimate | None:
-        """None where there are no buckets, or no values."""
-        edges = sorted(self.buckets)
-        if not edges or self.count <= 0:
+        """None where there are no buckets, or no values.
+
+        The bounds hold for percentiles that interpolate between two neighbours, as ours do.
+        """
+        if not self.buckets or self.count <= 0:
             return None
-        rank = percent / 100 * self.count
+        place = percent / 100 * (self.count - 1)
+        low, _, _ = self._bucket(math.floor(place) + 1)
+        _, high, _ = self._bucket(math.ceil(place) + 1)
+        lower, upper, share = self._bucket(percent / 100 * self.count)
+        value = lower + share * (upper - lower) if math.isfinite(upper) else lower
+        return Estimate(min(max(value, low), high), low, high)
+
+    def _bucket(self, rank: float) -> tuple[float, float, float]:
+        """The edges of the bucket in which the value of that rank (from 1) lies, and how far up in it."""
+        edges = sorted(self.buckets)
         below, lower = 0.0, min(0.0, edges[0])
         for edge in edges:
             up_to = self.buckets[edge]
             if up_to >= rank and up_to > below:
-                share = (rank - below) / (up_to - below)
-                value = lower + share * (edge - lower) if math.isfinite(edge) else lower
-                return Estimate(value, lower, edge)
+                return lower, edge, (rank - below) / (up_to - below)
             below, lower = up_to, edge
-        return Estimate(lower, lower, math.inf)  # values beyond the last bucket that the server shows
+        return lower, math.inf, 0.0  # beyond the last bucket that the server shows
 
     def __add__(self, other: Distribution) -> Distribution:
         """Of two series together; without buckets where theirs differ."""

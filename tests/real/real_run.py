@@ -25,6 +25,7 @@ FILES = {
     "profile_export_genai_perf.json",
     "records.arrows",
     "run.json",
+    "telemetry.arrows",
 }
 REPORTS = sorted(file for file in FILES if file.startswith("profile_export"))
 
