@@ -164,7 +164,7 @@ def test_images_and_audio_are_cut_short_and_texts_are_not(tmp_path: Path) -> Non
     content = [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": url}}]
     body = {"messages": [{"role": "user", "content": content}]}
     (tmp_path / "inputs.json").write_text(json.dumps({"data": [{"payload": [body]}]}))
-    exported = json.loads(write(result([row(9)]), tmp_path).read_text())
+    exported = json.loads(raw.write(result([row(9)]), tmp_path).read_text())
     (shown,) = exported["experiments"][0]["requests"]
     words, image = json.loads(shown["request_inputs"]["payload"])["messages"][0]["content"]
     assert text == words["text"]
@@ -173,8 +173,8 @@ def test_images_and_audio_are_cut_short_and_texts_are_not(tmp_path: Path) -> Non
 
 def test_an_empty_file_holds_no_inputs(tmp_path: Path) -> None:
     (tmp_path / "inputs.json").write_text("")
-    with pytest.raises(ArtifactError, match="not an inputs.json"):
-        write(result([row(9)]), tmp_path)
+    with pytest.raises(ArtifactError, match=r"not an inputs\.json"):
+        raw.write(result([row(9)]), tmp_path)
 
 
 def test_a_conversations_session_is_kept(tmp_path: Path) -> None:
