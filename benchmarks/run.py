@@ -5,7 +5,9 @@ measured in the same run; accuracy against what `truthserver` says it really did
 (accuracy, open_loop) both run at real-time priority if the user may give it, so that it is this program which
 is measured and not what else the machine does. Needs Linux, two cores, a C compiler.
 
-    python benchmarks/run.py [NAME …]     accuracy tokens requests open_loop memory startup reports analyze
+    python benchmarks/run.py [NAME …]
+
+NAME: accuracy tokens requests open_loop memory startup reports analyze endpoints
 """
 
 import argparse
@@ -315,6 +317,19 @@ def analyze() -> Iterator[Figure]:
         yield from sweeps.figures(server.port, ["taskset", "-c", CLIENT_CORE])
 
 
+def endpoint_costs() -> Iterator[Figure]:
+    """What a request costs at each HTTP endpoint, as a ratio to chat."""
+    import endpoints as measured
+
+    for name, cost_us, ratio in measured.ratios():
+        yield Figure(
+            f"CPU of writing and reading a request of {name}",
+            f"{cost_us:,.0f} µs = {ratio:.2f} of chat's",
+            f"≤ {measured.WANTED}",
+            ratio <= measured.WANTED,
+        )
+
+
 FIGURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "accuracy": accuracy,
     "tokens": tokens,
@@ -324,6 +339,7 @@ FIGURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "startup": startup,
     "reports": reports,
     "analyze": analyze,
+    "endpoints": endpoint_costs,
 }
 
 

@@ -29,9 +29,8 @@ class Run(NamedTuple):
 def find_run(events: Sequence[bytes], text: re.Pattern[bytes] = TEXT) -> Run | None:
     """The run around the middle of these events; None when there is none to be sure of.
 
-    `text` finds the string that changes, in its group 1.
-
-    What the string means, and whether the events hold anything else of interest, is seen on any one of them.
+    `text` finds the string that changes, in its group 1. What it means, and whether the events hold anything
+    else of interest, is seen on any one of them.
     """
     sample = events[len(events) // 2]
     match = text.search(sample)
@@ -39,6 +38,9 @@ def find_run(events: Sequence[bytes], text: re.Pattern[bytes] = TEXT) -> Run | N
         return None
     start = match.start(1)
     head, tail = sample[:start], sample[match.end(1) :]
+    neighbour = events[len(events) // 2 - 1]
+    if not (neighbour.startswith(head) and neighbour.endswith(tail)):
+        return None  # most likely all differ, by a number each: then a look at every one is in vain
     alike = [event.startswith(head) and event.endswith(tail) for event in events]
     first = alike.index(True)
     end = len(alike) - alike[::-1].index(True)

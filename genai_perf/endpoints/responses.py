@@ -140,7 +140,12 @@ def _read_any(text: bytes) -> _Body:
 
 def _take(body: _Body, read: int, shared: bool, answer: Answer) -> None:
     kind, delta = body.type, body.delta
-    if delta:
+    if delta and kind == "response.output_text.delta":  # nearly all of them: no detours
+        if shared:
+            answer.content_shared.append(len(answer.content))
+        answer.content.append(delta)
+        answer.content_reads.append(read)
+    elif delta:
         _take_delta(str(kind), delta, read, shared, answer)
     elif delta is not None:
         return
@@ -154,7 +159,7 @@ def _take(body: _Body, read: int, shared: bool, answer: Answer) -> None:
 
 
 def _take_delta(kind: str, delta: str, read: int, shared: bool, answer: Answer) -> None:
-    if kind in ("response.output_text.delta", "response.refusal.delta"):
+    if kind == "response.refusal.delta":
         take_text(delta, read, shared, answer)
     elif kind.startswith("response.reasoning"):  # …_text.delta, …_summary_text.delta
         take_reasoning(delta, read, answer)
