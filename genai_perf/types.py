@@ -115,6 +115,14 @@ class RequestError:
     message: str
 
 
+HUNG_UP = "hung_up"
+"""The error of a request that was given up after a while, as the options say."""
+UNFINISHED = "unfinished"
+"""The error of a request that was still in flight when the grace period was over."""
+BY_PLAN = (HUNG_UP, UNFINISHED)
+"""Kinds of errors that were asked for: such a request has no figures, and the server did nothing wrong."""
+
+
 class Exchange(msgspec.Struct):
     """What went over the wire for one request: stamps and bytes, nothing parsed yet.
 

@@ -7,10 +7,7 @@ import asyncio
 import random
 
 from genai_perf.transports import Transport
-from genai_perf.types import Exchange, RequestError
-
-HUNG_UP = "hung_up"
-"""The error of a request that was given up as planned; the server did nothing wrong."""
+from genai_perf.types import HUNG_UP, Exchange, RequestError
 
 
 class PrefillLimit:

@@ -16,7 +16,7 @@ from genai_perf.endpoints import Endpoint
 from genai_perf.engine import progress, timer
 from genai_perf.engine.continuing import Half
 from genai_perf.engine.journal import Journal
-from genai_perf.engine.manners import HUNG_UP, HangUps, PrefillLimit
+from genai_perf.engine.manners import HangUps, PrefillLimit
 from genai_perf.engine.recorder import Recorder
 from genai_perf.engine.runner import Runner
 from genai_perf.engine.script import Conversations, Rows, Script
@@ -24,6 +24,8 @@ from genai_perf.engine.windows import Windows
 from genai_perf.schedule import LoadFile
 from genai_perf.transports import Transport
 from genai_perf.types import (
+    BY_PLAN,
+    UNFINISHED,
     Exchange,
     Phase,
     RequestError,
@@ -41,12 +43,6 @@ _GRACE_NS = 20 * NS_PER_MS
 _PRECONNECT_RATE_S = 0.1
 """An open loop starts with the connections that this much of its rate would take."""
 _MOST_PRECONNECTED = 1024
-
-
-UNFINISHED = "unfinished"
-"""The error of a request that was still in flight when the grace period was over."""
-BY_PLAN = (HUNG_UP, UNFINISHED)
-"""Ends that were asked for, and are no failures."""
 
 
 @dataclass(frozen=True, slots=True)

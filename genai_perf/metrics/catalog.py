@@ -104,8 +104,11 @@ class Metric:
     measure: Callable[[Columns], Values | float | None]
     """Values per request or event, one number per run; None where the run has none."""
     about: str
-    slo: bool = False
-    """Whether `--goodput` takes it."""
+
+    @property
+    def slo(self) -> bool:
+        """Whether `--goodput` takes it: what each request has, and is better or worse for."""
+        return self.per == "request" and self.better != ""
 
     @property
     def title(self) -> str:
@@ -220,14 +223,26 @@ def request_throughput(c: Columns) -> float | None:
 
 
 def request_goodput(c: Columns) -> float | None:
-    """Requests that met every SLO over the run's duration (1/s).
+    """Requests that met every SLO over the run's duration (1/s)."""
+    good = _good(c)
+    return None if good is None or not c.duration_s else good / c.duration_s
+
+
+def good_request_share(c: Columns) -> float | None:
+    """Share of all requests that met every SLO; a failed or empty one has not."""
+    good, requests = _good(c), len(c) + c.empty + c.failed
+    return None if good is None or not requests else good / requests
+
+
+def _good(c: Columns) -> int | None:
+    """How many requests met every SLO.
 
     A request that has no value for an SLO (no inter-token latency in a one-token answer) is not held to
     it. A failed or empty one is never good.
     """
     import numpy as np
 
-    if not c.slos or not c.duration_s:
+    if not c.slos:
         return None
     good = np.ones(len(c), np.bool_)
     for tag, limit in c.slos.items():
@@ -237,7 +252,7 @@ def request_goodput(c: Columns) -> float | None:
             shown = measured.value / metric.unit.base
             met = shown <= limit if metric.better == "lower" else shown >= limit
             good &= met | np.isnan(shown)
-    return int(good.sum()) / c.duration_s
+    return int(good.sum())
 
 
 def error_rate(c: Columns) -> float | None:
@@ -283,20 +298,20 @@ _STREAM = _TOK | {Needs.STREAMING}
 _ROWS = (
     # GenAI-Perf's, in the order of its tables
     Metric("time_to_first_token", _MS, "lower", "request", _TABLE, _STREAM, time_to_first_token,
-           "From sending the request to its first visible text; unstreamed, the request latency.", slo=True),
+           "From sending the request to its first visible text; unstreamed, the request latency."),
     Metric("time_to_second_token", _MS, "lower", "request", _TABLE, _STREAM, time_to_second_token,
-           "From the first event with visible text to the second.", slo=True),
+           "From the first event with visible text to the second."),
     Metric("request_latency", _MS, "lower", "request", _TABLE, _ALL, request_latency,
-           "From sending the request to its last visible text, or the end of an answer without.", slo=True),
+           "From sending the request to its last visible text, or the end of an answer without."),
     Metric("image_throughput", Unit.IMAGES_PER_S, "higher", "request", _TABLE, _IMAGES, image_throughput,
-           "Images in a request / its latency; where requests are nothing but images.", slo=True),
+           "Images in a request / its latency; where requests are nothing but images."),
     Metric("image_latency", Unit.MS_PER_IMAGE, "lower", "request", _TABLE, _IMAGES, image_latency,
-           "Request latency / images in the request, likewise.", slo=True),
+           "Request latency / images in the request, likewise."),
     Metric("inter_token_latency", _MS, "lower", "request", _TABLE, _STREAM, inter_token_latency,
-           "(request latency - time to first token) / (output tokens - 1): a request's mean gap.", slo=True),
+           "(request latency - time to first token) / (output tokens - 1): a request's mean gap."),
     Metric("output_token_throughput_per_user", _PER_USER, "higher", "request", _TABLE, _STREAM,
            output_token_throughput_per_user,
-           "1 / inter-token latency: how fast one user sees tokens arrive.", slo=True),
+           "1 / inter-token latency: how fast one user sees tokens arrive."),
     Metric("output_sequence_length", _TOKENS, "higher", "request", _TABLE, _TOK, _column("output_tokens"),
            "Tokens of the visible text, by the tokenizer; by the server with `--use-server-token-count`."),
     Metric("input_sequence_length", _TOKENS, "higher", "request", _TABLE, _TOK, _column("input_tokens"),
@@ -311,17 +326,18 @@ _ROWS = (
     Metric("request_count", _COUNT, "higher", "run", _TABLE, _ALL, lambda c: float(len(c)),
            "Requests that succeeded; what all latencies are made of."),
     # ours
+    Metric("good_request_share", Unit.PERCENT, "higher", "run", _ADDED, _ALL, good_request_share,
+           "Requests that met every SLO of `--goodput` / all requests, failed ones too."),
     Metric("time_to_first_reasoning_token", _MS, "lower", "request", _ADDED, _STREAM,
            time_to_first_reasoning_token,
-           "From sending the request to its first reasoning text, where the server sends it.", slo=True),
+           "From sending the request to its first reasoning text, where the server sends it."),
     Metric("time_to_first_tool_call", _MS, "lower", "request", _ADDED, _STREAM, time_to_first_tool_call,
-           "From sending the request to the first name or argument of a tool call, where there is one.",
-           slo=True),
+           "From sending the request to the first name or argument of a tool call, where there is one."),
     Metric("time_to_first_token_from_due", _MS, "lower", "request", _ADDED, _STREAM | _PLAN,
            time_to_first_token_from_due,
-           "Time to first token, counted from when the request was due: late sends are charged.", slo=True),
+           "Time to first token, counted from when the request was due: late sends are charged."),
     Metric("request_latency_from_due", _MS, "lower", "request", _ADDED, _PLAN, request_latency_from_due,
-           "Request latency, likewise.", slo=True),
+           "Request latency, likewise."),
     Metric("send_lateness", _MS, "lower", "request", _ADDED, _PLAN, send_lateness,
            "How late requests were sent: by this program, or waiting for a place under `--max-concurrency`."),
     Metric("inter_chunk_latency", _MS, "lower", "event", _VERBOSE, _STREAM, inter_chunk_latency,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from genai_perf.clock import NS_PER_S
 from genai_perf.metrics.stats import Values
+from genai_perf.types import BY_PLAN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -120,7 +121,12 @@ class Columns:
     @property
     def failed(self) -> int:
         """How many requests failed."""
-        return sum(count for count, _ in self.errors.values())
+        return sum(count for kind, (count, _) in self.errors.items() if kind not in BY_PLAN)
+
+    @property
+    def given_up(self) -> int:
+        """How many requests were given up as planned."""
+        return sum(count for kind, (count, _) in self.errors.items() if kind in BY_PLAN)
 
     @property
     def duration_s(self) -> float:

@@ -26,7 +26,7 @@ def notes(
 ) -> Iterator[str]:
     """The notes that apply, gravest first."""
     requests = len(columns)
-    everything = requests + columns.empty + columns.failed
+    everything = requests + columns.empty + columns.failed + columns.given_up
     if not everything:
         yield "No request was measured."
     elif not requests:

@@ -14,6 +14,7 @@ from genai_perf.metrics.catalog import CATALOG, Metric, Shown, Unit, available
 from genai_perf.metrics.exactness import sentence
 from genai_perf.reports import Result, gpus, models, server_metrics
 from genai_perf.reports.csv_file import cell, shown
+from genai_perf.types import BY_PLAN
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -124,9 +125,11 @@ def _fit(rows: dict[str, list[str]], width: int) -> tuple[int, int, int]:
 def _lines(result: Result, directory: Path) -> list[str]:
     """What stands under the table."""
     summary = result.summary
-    failed = sum(count for count, _ in summary.errors.values())
+    planned = sum(count for kind, (count, _) in summary.errors.items() if kind in BY_PLAN)
+    failed = sum(count for count, _ in summary.errors.values()) - planned
     empty = summary.metrics.get("empty_request_count", 0)
     not_good = f", {empty:,.0f} without visible text" * bool(empty) + f", {failed:,} failed"
+    not_good += f", {planned:,} given up as planned" * bool(planned)
     lines = [f"Requests: {summary.requests:,} succeeded{_duration(result)}{not_good}"]
     lines += [f"  {count:,} x {kind}: {_short(message)}" for kind, (count, message) in summary.errors.items()]
     if result.produces_tokens:

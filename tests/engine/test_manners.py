@@ -6,8 +6,8 @@ import random
 from exchanges import request
 from virtual_time import Plan, VirtualTransport, now_ns, run, sleep_until
 
-from genai_perf.engine.manners import HUNG_UP, HangUps, PrefillLimit
-from genai_perf.types import Exchange, RequestError
+from genai_perf.engine.manners import HangUps, PrefillLimit
+from genai_perf.types import HUNG_UP, Exchange, RequestError
 
 MS = 1_000_000
 

@@ -14,7 +14,7 @@ def test_what_this_run_can_measure_is_accepted() -> None:
     [
         ({"time_to_frist_token": 1}, {}, "did you mean 'time_to_first_token'?", "request_latency,"),
         ({"zebra": 1}, {}, "--goodput: no metric named 'zebra'", "metrics with a goodput"),
-        ({"output_sequence_length": 1}, {}, "no metric named", "metrics with a goodput"),
+        ({"request_throughput": 1}, {}, "no metric named", "metrics with a goodput"),
         ({"request_latency": -1}, {}, "request_latency:-1 is not at least 0", None),
         ({"request_latency": float("nan")}, {}, "request_latency:nan is not at least 0", None),
         ({"time_to_first_token": 1}, {"streaming": False}, "without streaming", "add --streaming"),
