@@ -69,8 +69,15 @@ def _url(process: "subprocess.Popen[bytes]", log: Path) -> str:
     raise AssertionError(f"llama.cpp's server did not come up:\n{log.read_text(errors='replace')}")
 
 
-def serve(model: str, *, pooling: str | None, api_key: str | None, shared_context: int | None) -> None:
-    """Listen on a free port of this machine until SIGTERM.
+def serve(
+    model: str,
+    *,
+    pooling: str | None,
+    api_key: str | None,
+    shared_context: int | None,
+    mmproj: str | None,
+) -> None:
+    """Listen on a free port of this machine until SIGTERM. With `mmproj`, a projector's file, it sees.
 
     With `pooling` (MEAN, RANK) it answers with vectors or scores. `shared_context` tokens are all there is
     for all slots together.
@@ -90,6 +97,8 @@ def serve(model: str, *, pooling: str | None, api_key: str | None, shared_contex
     if pooling:
         given.embedding = True
         given.pooling_type = getattr(xllamacpp.llama_pooling_type, f"LLAMA_POOLING_TYPE_{pooling}")
+    if mmproj:
+        given.mmproj.path = mmproj
     if shared_context:
         given.n_ctx, given.kv_unified, given.ctx_shift = shared_context, True, False
     server = xllamacpp.Server(given)
@@ -104,4 +113,5 @@ if __name__ == "__main__":
     parser.add_argument("--pooling")
     parser.add_argument("--shared-context", type=int)
     parser.add_argument("--api-key")
+    parser.add_argument("--mmproj")
     serve(**vars(parser.parse_args()))
