@@ -1,5 +1,6 @@
 """What Triton is asked: before a run what its models take, around it what they did."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping
@@ -15,6 +16,9 @@ from genai_perf.metrics import server_statistics
 from genai_perf.transports.address import Address
 from genai_perf.transports.triton import Triton, UnknownModel
 from genai_perf.types import Request, Turn, Workload
+
+_READS_APART_S, _MOST_READS = 0.02, 20
+"""Triton counts a request when all of it is released, which may be after its client has the whole answer."""
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +42,20 @@ class Served:
             return {}
         return server_statistics.during(
             self._before,
-            await self._counters(),
+            await self._settled(),
             {name: interface.is_decoupled for name, interface in self.interfaces.items()},
             [step for interface in self.interfaces.values() for step in interface.steps],
         )
+
+    async def _settled(self) -> list[dict[str, Any]]:
+        """The counters when they rest: they follow an answer by a moment."""
+        found = await self._counters()
+        for _ in range(_MOST_READS):
+            await asyncio.sleep(_READS_APART_S)
+            last, found = found, await self._counters()
+            if last == found:
+                break
+        return found
 
     async def _counters(self) -> list[dict[str, Any]]:
         try:

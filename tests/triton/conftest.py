@@ -58,7 +58,7 @@ def secure_triton(authority: Authority, tmp_path_factory: pytest.TempPathFactory
     """One model, over gRPC with TLS, for clients with a certificate of that authority."""
     if MISSING:
         pytest.fail(MISSING)
-    models = repository.write(tmp_path_factory.mktemp("models"), ("vllm_like",))
+    models = repository.write(tmp_path_factory.mktemp("models"), {"vllm_like": repository.ALL["vllm_like"]})
     certificate, key = authority.issue("localhost")
     tls = (
         "--grpc-use-ssl-mutual=true",

@@ -1,7 +1,7 @@
 """The model repository that the tests serve: both shapes of language model, an ensemble, and a BLS model."""
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,10 +78,10 @@ ALL = {
 }
 
 
-def write(root: Path, names: Iterable[str] = ALL) -> Path:
+def write(root: Path, models: Mapping[str, Model] = ALL) -> Path:
     """Make the repository under `root`."""
-    for name in names:
-        _write(root, name, ALL[name])
+    for name, model in models.items():
+        _write(root, name, model)
     return root
 
 

@@ -113,8 +113,6 @@ def test_the_server_counts_the_same_requests(measured: Measured) -> None:
     expected = {"part": "measured", "inference_count": REQUESTS, "success_count": REQUESTS, "fail_count": 0}
     assert expected == {name: told[name] for name in expected}
     assert 0 < told["queue"]["total"] <= told["success"]["total"]
-    # whatever the server spent on a request, its client waited for it
-    assert told["success"]["avg"] <= measured.run.export["request_latency"]["avg"]
 
 
 def test_the_verbose_console_and_the_csv_tell_what_the_models_did(measured: Measured) -> None:

@@ -54,8 +54,11 @@ def missing() -> str | None:
 
 
 @contextmanager
-def running(repository: Path, work: Path, *options: str) -> Iterator[TritonServer]:
-    """A server with the models of that repository, until the end of the block; `work` is its scratch."""
+def running(repository: Path, work: Path, *options: str, core: str | None = None) -> Iterator[TritonServer]:
+    """A server with the models of that repository, until the end of the block; `work` is its scratch.
+
+    On one `core` only, where it is given.
+    """
     work.mkdir(exist_ok=True)
     home, library = _layout()
     backend = work / "backends" / "python"
@@ -70,6 +73,7 @@ def running(repository: Path, work: Path, *options: str) -> Iterator[TritonServe
         http, grpc = (ports.enter_context(_free_port()) for _ in range(2))
         server = TritonServer(f"localhost:{http}", f"localhost:{grpc}", log)
     command = [
+        *(["taskset", "--cpu-list", core] if core is not None else []),
         str(home / "bin" / "tritonserver"),
         f"--model-repository={repository}",
         f"--backend-directory={backend.parent}",

@@ -4,13 +4,16 @@ It answers with the words of a sentence, over and over; a word is a token. The f
 each other one TOKEN_S later, however many requests are in flight. "please fail" in the prompt makes it fail
 at once, "fail later" after two tokens, and "say nothing" makes its first token an empty text.
 
-`parameters` of its config name the tensors of the prompt and of the text.
+`parameters` of its config name the tensors of the prompt and of the text, and a file, if any, for the truth:
+a line for each answer, with the instants (ns) at which its tokens were sent.
 """
 
 import asyncio
 import json
 import threading
+import time
 from itertools import cycle, islice
+from pathlib import Path
 
 import numpy as np
 import triton_python_backend_utils as pb_utils  # comes with the backend
@@ -59,7 +62,7 @@ class TritonPythonModel:
         is_streamed = bool(self.value(request, "stream", False))
         is_counted = bool(self.value(request, "return_num_output_tokens", False))
         words = islice(cycle(SENTENCE), self.max_tokens(request))
-        said = []
+        said, sent_ns = [], []
         await asyncio.sleep(PREFILL_S)
         for number, word in enumerate(words):
             if number:
@@ -73,11 +76,18 @@ class TritonPythonModel:
                 raise ValueError("the model fails later, as it was asked to")
             said.append(text)
             if is_streamed:
+                sent_ns.append(time.monotonic_ns())
                 sender.send(self.response(text, is_counted, prompt, 1))
         if not is_streamed:
             echo = "" if bool(self.value(request, "exclude_input_in_output", False)) else prompt
             sender.send(self.response(echo + "".join(said), is_counted, prompt, len(said)))
         sender.send(flags=FINAL)
+        self.note(sent_ns)
+
+    def note(self, sent_ns):
+        if "truth" in self.names:
+            with Path(self.names["truth"]).open("a") as file:
+                file.write(f"{json.dumps(sent_ns)}\n")
 
     def value(self, request, name, default=None):
         tensor = pb_utils.get_input_tensor_by_name(request, name)
