@@ -392,8 +392,20 @@ def test_a_server_that_was_gone_at_the_end_has_said_nothing_of_the_run(tmp_path)
 
 
 def test_a_server_that_was_restarted_says_the_least_that_can_have_happened(tmp_path):
-    few = dict(running=0, waiting=0, usage=0, stop=0, length=1, fast=1, count=1, ttft=0.01, itl=0.1)
-    found = said(tmp_path, VLLM_BEFORE, VLLM.format(prompt=10, generated=5, **few), VLLM_BEFORE)
+    anew = VLLM.format(
+        running=0,
+        waiting=0,
+        usage=0,
+        prompt=10,
+        generated=5,
+        stop=0,
+        length=1,
+        fast=1,
+        count=1,
+        ttft=0,
+        itl=0,
+    )
+    found = said(tmp_path, VLLM_BEFORE, anew, VLLM_BEFORE)
     rows = {(row.quantity.tag, row.statistic): row for row in found.rows}
     assert (10, 10, math.inf, 0) == (
         rows["prompt_tokens", "total"].server,
