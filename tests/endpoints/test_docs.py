@@ -83,13 +83,17 @@ SERVERS: dict[str, list[Callable[[], AbstractContextManager[str]]]] = {
     "completions": [embedded],
     "embeddings": [embedded],
     "huggingface_generate": [answering(tokens_of_tgi("A", " class", " is"))],
+    "image_retrieval": [embedded],
     "messages": [recorded("llama.cpp-messages-stream", closes=True)],
+    "multimodal": [embedded, embedded],
+    "nvclip": [embedded],
     "rankings": [
         answering(answer(NVIDIA_RANKING, "Content-Type: application/json")),
         recorded("llama.cpp-rerank-tei"),
     ],
     "rerank": [recorded("llama.cpp-rerank")],
     "responses": [recorded("llama.cpp-responses-stream", closes=True)],
+    "template": [embedded],
 }
 """By page: a server for each of its examples."""
 
