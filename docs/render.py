@@ -63,8 +63,6 @@ def not_yet() -> str:
     return _list(
         {
             "commands": legacy.LATER_COMMANDS,
-            "endpoint types": legacy.LATER_VALUES["endpoint.type"],
-            "service kinds": legacy.LATER_VALUES["endpoint.service_kind"],
             "options": legacy.LATER_OPTIONS,
             "values of `--input-file`": [f"{prefix}…" for prefix in legacy.LATER_INPUT_PREFIXES],
             "after `--`": _passed(Verdict.LATER),

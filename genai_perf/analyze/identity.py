@@ -36,6 +36,8 @@ _IMMATERIAL_SECTIONS = ("output.", "telemetry.")
 
 _FILES = (
     "input.file",
+    "endpoint.proto",
+    "endpoint.proto_descriptor",
     "load.request_intervals",
     "load.request_rate_schedule",
     "load.concurrency_schedule",

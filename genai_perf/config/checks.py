@@ -86,6 +86,13 @@ def _check_grpc(config: Config, given: Layer) -> None:
     for key in ("endpoint.model_version", "endpoint.request_parameters", "endpoint.tensor_shapes"):
         if key in given and endpoint.type != "kserve":
             raise UsageError(f"{given[key].source} needs --endpoint-type kserve")
+    for key in ("endpoint.grpc_method", "endpoint.proto", "endpoint.proto_descriptor"):
+        if key in given and endpoint.type != "dynamic_grpc":
+            raise UsageError(f"{given[key].source} needs --endpoint-type dynamic_grpc")
+    if endpoint.grpc_compression != "none" and not config.is_grpc:
+        raise UsageError(
+            f"{given['endpoint.grpc_compression'].source} needs an endpoint type that speaks gRPC"
+        )
     parse_request_parameters(endpoint.request_parameters)
     parse_shapes(endpoint.tensor_shapes)
     speaks = "grpc" if config.is_grpc else "http"
@@ -100,6 +107,35 @@ def _check_grpc(config: Config, given: Layer) -> None:
         raise UsageError(f"{given['endpoint.grpc_tls'].source} contradicts http://")
     if config.is_grpc and endpoint.transport != "native":
         raise UsageError(f"--transport {endpoint.transport} cannot speak gRPC", hint="leave --transport out")
+
+
+def _check_method(config: Config, given: Layer) -> None:
+    """What is called, and by what words, where that is up to the user."""
+    endpoint = config.endpoint
+    if endpoint.type != "dynamic_grpc":
+        return
+    if endpoint.grpc_method is None:
+        raise UsageError(
+            "The --grpc-method option is required when using the dynamic_grpc endpoint type.",
+            hint="for example --grpc-method helloworld.Greeter/SayHello",
+        )
+    if not re.fullmatch(r"/?[\w.]+/\w+", endpoint.grpc_method, re.ASCII):
+        raise UsageError(
+            f"{given['endpoint.grpc_method'].source}: {endpoint.grpc_method!r} is not package.Service/Method",
+            hint="for example --grpc-method helloworld.Greeter/SayHello",
+        )
+    if endpoint.path is not None:
+        raise UsageError("--endpoint: dynamic_grpc has no path", hint="the method goes into --grpc-method")
+    if config.input.is_synthetic:
+        raise UsageError(
+            "The --input-file option is required when using the dynamic_grpc endpoint type.",
+            hint='a JSONL file: a message on each line, or {"text": "a command that writes messages"}',
+        )
+    if endpoint.proto is not None and endpoint.proto_descriptor is not None:
+        raise UsageError("--proto and --proto-descriptor exclude each other")
+    for key, file in (("proto", endpoint.proto), ("proto_descriptor", endpoint.proto_descriptor)):
+        if file is not None and not file.is_file():
+            raise InputError(f"{given[f'endpoint.{key}'].source}: no file {str(file)!r}")
 
 
 def _check_urls(config: Config, given: Layer) -> None:
@@ -279,6 +315,7 @@ _RULES: tuple[Callable[[Config, Layer], None], ...] = (
     _check_model,
     _check_type,
     _check_grpc,
+    _check_method,
     _check_urls,
     _check_path,
     _check_headers,

@@ -41,21 +41,12 @@ TRANSLATED: Mapping[str, Flag] = {
 """Old options that `translate` turns into present ones, or checks and drops."""
 
 LATER_OPTIONS: Sequence[str] = (
-    # gRPC
-    "--grpc-method",
     # data sets and traces
     "--input-dataset",
     "--fixed-schedule",
 )
 
 LATER_COMMANDS: Sequence[str] = ("compare", "config", "create-template")
-
-LATER_VALUES: Mapping[str, Sequence[str]] = {
-    "endpoint.type": (
-        "dynamic_grpc",
-    ),
-    "endpoint.service_kind": ("dynamic_grpc",),
-}
 
 LATER_INPUT_PREFIXES: Sequence[str] = ("payload:",)
 """What `--input-file` may begin with instead of naming a file."""
@@ -156,7 +147,8 @@ def with_endpoint_type(config: Config) -> tuple[Config, str | None]:
             "no --endpoint-type: kserve is assumed, Triton over gRPC; OpenAI-style servers need "
             "--endpoint-type chat, completions or embeddings"
         )
-    return replace(config, endpoint=replace(endpoint, type="kserve")), note
+    assumed = "dynamic_grpc" if endpoint.service_kind == "dynamic_grpc" else "kserve"
+    return replace(config, endpoint=replace(endpoint, type=assumed)), note
 
 
 _ENGINE = "tensorrtllm_engine"
@@ -182,10 +174,6 @@ def reject_later_values(layer: Layer) -> None:
                 hint="measure it as it is served: by trtllm-serve with --endpoint-type chat, or by Triton "
                 "with --endpoint-type kserve --backend tensorrtllm",
             )
-    for key, values in LATER_VALUES.items():
-        if key in layer and layer[key].texts[-1] in values:
-            given = layer[key]
-            raise UsageError(f"{given.source}: {given.texts[-1]} is not available in this version")
     if file := layer.get("input.file"):
         for prefix in LATER_INPUT_PREFIXES:
             if file.texts[-1].startswith(prefix):

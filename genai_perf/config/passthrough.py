@@ -108,8 +108,9 @@ RULES: tuple[Rule, ...] = (
     Rule("--ssl-grpc-root-certifications-file", Takes.ONE, Verdict.SETS, "endpoint.tls_ca_file"),
     Rule("--ssl-grpc-private-key-file", Takes.ONE, Verdict.SETS, "endpoint.tls_key_file"),
     Rule("--ssl-grpc-certificate-chain-file", Takes.ONE, Verdict.SETS, "endpoint.tls_cert_file"),
-    Rule("--grpc-compression-algorithm", Takes.ONE, Verdict.LATER),
-    Rule("--grpc-method", Takes.ONE, Verdict.LATER),
+    Rule("--grpc-compression-algorithm", Takes.ONE, Verdict.SETS, "endpoint.grpc_compression"),
+    Rule("--grpc-method", Takes.ONE, Verdict.SETS, "endpoint.grpc_method"),
+    Rule("--proto", Takes.ONE, Verdict.SETS, "endpoint.proto"),
     Rule("--request-parameter", Takes.ONE, Verdict.SETS, "endpoint.request_parameters"),
     Rule("--model-version -x", Takes.ONE, Verdict.SETS, "endpoint.model_version"),
     # what is sent

@@ -10,14 +10,14 @@ follows from that is decided in `Config`'s properties, in one place.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 SENTINEL_STABILITY = 999.0
 """GenAI-Perf's default stability percentage: any three windows that saw requests are stable."""
 
-SERVICE_KINDS = {"kserve": "triton"}
+SERVICE_KINDS = {"kserve": "triton", "dynamic_grpc": "dynamic_grpc"}
 """GenAI-Perf's service kind of the endpoint types that are not OpenAI's; all of these speak gRPC."""
 
 OPEN_LOADS = ("request_rate", "session_rate", "request_intervals", "request_rate_schedule")
@@ -59,13 +59,17 @@ class EndpointConfig:
     model_names: tuple[str, ...] = option((), "-m", "--model", metavar="NAME…", help="Model name(s), as the server knows them.")
     model_selection_strategy: Literal["round_robin", "random"] = option("round_robin", "--model-selection-strategy", help="How several models share the requests.")
     type: str | None = option(None, "--endpoint-type", metavar="TYPE", help="The API to measure: chat, completions, embeddings.")
-    service_kind: Literal["openai", "triton"] | None = option(None, "--service-kind", help="GenAI-Perf's older word; follows from --endpoint-type.")
+    service_kind: Literal["openai", "triton", "dynamic_grpc"] | None = option(None, "--service-kind", help="GenAI-Perf's older word; follows from --endpoint-type.")
     backend: Literal["tensorrtllm", "vllm"] | None = option(None, "--backend", help="The engine behind Triton (kserve), whose tensors the requests have. [default: tensorrtllm]")
     model_version: str = option("", help="The model's version on Triton; empty for the server's choice. Only the pass-through flag --model-version sets it.")
     request_parameters: tuple[str, ...] = option((), help="Parameters of every inference request, NAME:VALUE:TYPE; only the pass-through flag --request-parameter sets them.")
     tensor_shapes: tuple[str, ...] = option((), help="Shapes of input tensors, NAME:D1,D2; only the pass-through flag --shape sets them.")
     protocol: Literal["http", "grpc"] | None = option(None, help="What Perf Analyzer was told to speak, by its -i; must agree with the endpoint type.")
     grpc_tls: bool = option(False, help="TLS to a gRPC server whose URL has no scheme; only the pass-through flag --ssl-grpc-use-ssl sets it.")
+    grpc_method: str | None = option(None, "--grpc-method", metavar="METHOD", help="package.Service/Method to call (dynamic_grpc).")
+    proto: Path | None = option(None, "--proto", metavar="FILE", help="The .proto file that describes it; without one the server is asked (reflection).")
+    proto_descriptor: Path | None = option(None, "--proto-descriptor", metavar="FILE", help="The same, as protoc --include_imports --descriptor_set_out=FILE makes it.")
+    grpc_compression: Literal["none", "gzip", "deflate"] = option("none", "--grpc-compression-algorithm", help="Compress the messages that go over gRPC.")
     path: str | None = option(None, "--endpoint", metavar="PATH", help="Path of the API, where it is not the usual one.")
     urls: tuple[str, ...] = option((), "-u", "--url", metavar="URL…", help="Where the server listens: host:port, http(s)://…, unix:/path, or `embedded`. Several are used in turn. [default: localhost:8000; kserve localhost:8001]")
     streaming: bool = option(False, "--streaming", help="Ask for a streamed answer; needed for TTFT and inter-token latency.")
@@ -96,6 +100,7 @@ class InputConfig:
     output_tokens_deterministic: bool = option(False, "--output-tokens-mean-deterministic", help="Ask for exactly that many (min_tokens beside max_tokens).")
     prefix_prompt_num: int = option(0, "--num-prefix-prompts", at_least=0, help="Size of a pool of prefixes that prompts begin with.")
     prefix_prompt_length: int = option(100, "--prefix-prompt-length", at_least=0, help="Tokens in a prefix.")
+    traffic_file: Path | None = option(None, "--traffic", metavar="FILE", help="Kinds of traffic to mix: YAML with a weight and options (input, model, goodput) for each name.")
     num_sessions: int = option(0, "--num-sessions", at_least=0, help="How many conversations of several turns to make.")
     session_turns_mean: int = option(1, "--session-turns-mean", at_least=1, help="Turns in each.")
     session_turns_stddev: int = option(0, "--session-turns-stddev", at_least=0, help="Standard deviation of that.")
@@ -244,6 +249,17 @@ class ProcessConfig:
 
 # fmt: on
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficClassConfig:
+    """One kind of traffic in a mix."""
+
+    name: str
+    weight: float
+    """Its share of the slots, relative to the others'."""
+    config: "Config"
+    """The run's, with this kind's own input, models and goodput."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A whole run, checked; nothing below the command line asks where a value came from."""
 
@@ -256,6 +272,8 @@ class Config:
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     telemetry: TelemetryConfig = field(default_factory=TelemetryConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
+    traffic: tuple[TrafficClassConfig, ...] = ()
+    """Kinds of traffic that `--traffic` mixes; empty: all requests are of one kind."""
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -334,7 +352,29 @@ class Config:
 
     def public(self) -> dict[str, dict[str, Any]]:
         """Every value by section and field, ready for JSON, with secrets blanked."""
-        return {section.name: _public_section(getattr(self, section.name)) for section in fields(self)}
+        public = {section: _public_section(getattr(self, section)) for section in sections()}
+        if self.traffic:
+            public["traffic"] = {each.name: _public_class(each) for each in self.traffic}
+        return public
+
+
+def sections() -> dict[str, type]:
+    """The sections of a config, by name: what its options are read off."""
+    return {
+        row.name: row.type for row in fields(Config) if is_dataclass(row.type) and isinstance(row.type, type)
+    }
+
+
+OF_A_CLASS = ("input", "image", "audio", "metrics")
+"""Sections that every kind of traffic has for itself; of the endpoint, only the models."""
+
+
+def _public_class(kind: TrafficClassConfig) -> dict[str, Any]:
+    return {
+        "weight": kind.weight,
+        "model_names": list(kind.config.endpoint.model_names),
+        **{section: _public_section(getattr(kind.config, section)) for section in OF_A_CLASS},
+    }
 
 
 def _public_section(section: Any) -> dict[str, Any]:

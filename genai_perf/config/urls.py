@@ -27,7 +27,7 @@ class Url:
 
 
 def parse_url(text: str, source: str = "--url") -> Url:
-    """The parts of `host`, `host:port`, `http(s)://host:port/path`, `grpc(s)://…`, `[::1]:port`, `unix:/path`.
+    """The parts of `host:port`, `http(s)://host:port/path`, `grpc(s)://…`, `[::1]:port` or `unix:/path`.
 
     http where no scheme is given, as Perf Analyzer has it. UsageError for anything else.
     """

@@ -140,5 +140,15 @@ def _loaded(entry: "EntryPoint") -> Endpoint:
     return found
 
 
-_HELPERS = {"frames", "kserve_messages", "openai", "reading", "scores", "sse", "tensors"}
+_HELPERS = {
+    "descriptors",
+    "frames",
+    "kserve_messages",
+    "message_tables",
+    "openai",
+    "reading",
+    "scores",
+    "sse",
+    "tensors",
+}
 """Files here that several endpoints share and that are no endpoint themselves."""

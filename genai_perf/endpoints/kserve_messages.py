@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from genai_perf.endpoints.message_tables import message_class, pool_of
+
 _PACKAGE = "inference"
 
 _MESSAGES: Mapping[str, str] = {
@@ -55,39 +57,13 @@ _MESSAGES: Mapping[str, str] = {
 }
 """By message: number, name and type of each field; `*` is repeated."""
 
-_SCALARS = ("double", "float", "int64", "uint64", "int32", "bool", "string", "bytes", "uint32")
-
 
 @cache
 def message(name: str) -> Any:
     """The class of one of the messages above. The first call takes a tenth of a second."""
-    from google.protobuf.message_factory import GetMessageClass
-
-    return GetMessageClass(_pool().FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+    return message_class(_pool(), f"{_PACKAGE}.{name}")
 
 
 @cache
 def _pool() -> Any:
-    """All messages in a pool of their own: another package in this process may know the same names."""
-    from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
-    from google.protobuf.descriptor_pool import DescriptorPool
-
-    kind, label = FieldDescriptorProto.Type.Value, FieldDescriptorProto.Label.Value
-    # proto2, in which a field that is set is sent, whatever its value: a parameter may well be False
-    file = FileDescriptorProto(name="kserve_messages.proto", package=_PACKAGE, syntax="proto2")
-    for name, fields in _MESSAGES.items():
-        described = file.message_type.add(name=name)
-        for field in fields.split(", "):
-            number, field_name, type_name = field.split()
-            is_repeated = type_name.endswith("*")
-            type_name = type_name.rstrip("*")
-            row = described.field.add(name=field_name, number=int(number))
-            row.label = label("LABEL_REPEATED" if is_repeated else "LABEL_OPTIONAL")
-            if type_name in _SCALARS:
-                row.type = kind(f"TYPE_{type_name.upper()}")
-            else:
-                row.type = kind("TYPE_MESSAGE")
-                row.type_name = f".{_PACKAGE}.{type_name}"
-    pool = DescriptorPool()
-    pool.Add(file)
-    return pool
+    return pool_of(_PACKAGE, _MESSAGES)

@@ -20,6 +20,7 @@ def make(slot: Slot, due_ns: int | None, exchange: Exchange, answer: Answer) -> 
         conversation=request.conversation,
         turn=request.turn,
         model=request.model,
+        traffic_class=request.traffic_class,
         url=exchange.url,
         phase=slot.phase,
         due_ns=due_ns,
@@ -48,7 +49,7 @@ def make(slot: Slot, due_ns: int | None, exchange: Exchange, answer: Answer) -> 
         usage=answer.usage,
         input_tokens=request.input_tokens,
         images=request.images,
-        request_bytes=len(request.body),
+        request_bytes=sum(map(len, request.messages)) if request.messages else len(request.body),
         response_bytes=sum(map(len, exchange.data)),
         error=answer.error,
     )

@@ -129,7 +129,7 @@ def _transport(config: Config, endpoint: Endpoint, origin: Origin, kept: "Kept")
 
     path = endpoints.path_of(
         endpoint,
-        given=config.endpoint.path,
+        given=config.endpoint.grpc_method or config.endpoint.path,
         model=config.endpoint.model_names[0],
         streaming=config.endpoint.streaming,
     )

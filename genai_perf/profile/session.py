@@ -114,7 +114,13 @@ class Session:
         for made_for, workload in self._workloads:
             if made_for == same:
                 return tokenizer, workload
-        workload = build.build(config, endpoint, tokenizer)
+        if config.endpoint.grpc_method is not None:
+            from genai_perf.profile import dynamic_grpc
+
+            loop, _ = self._loop()
+            workload = dynamic_grpc.workload(config, loop)
+        else:
+            workload = build.build(config, endpoint, tokenizer)
         if served is not None and endpoint.transport == "grpc":
             from genai_perf.profile import triton
 

@@ -92,7 +92,7 @@ def summarize(
         summary=summary,
         endpoint_path=endpoints.path_of(
             endpoint,
-            given=config["endpoint"]["path"],
+            given=config["endpoint"].get("grpc_method") or config["endpoint"]["path"],
             model=config["endpoint"]["model_names"][0],
             streaming=info.streaming,
         ),

@@ -187,6 +187,8 @@ def _outputs(row: dict[str, Any], result: Result) -> Iterator[dict[str, str]]:
         place += chars
         if _has_tensors(result):
             yield {"text_output": text}
+        elif result.info.endpoint == "dynamic_grpc":
+            yield {"response": ""}  # Perf Analyzer shows nothing of them either
         elif before is None or after is None:
             yield {"response": EMBEDDING}
         else:
@@ -250,6 +252,8 @@ class _Inputs:
         row = msgspec.json.decode(self._rows[index])
         if isinstance(row, dict) and "text_input" in row:
             return {name: _unwrapped(values) for name, values in row.items() if name != "model"}
+        if isinstance(row, dict) and (row.keys() & {"message_generator", "messages"}):
+            return row
         if not isinstance(row, dict) or not isinstance(row.get("payload"), list):
             raise ArtifactError(f'{self._path}: row {index} has no "payload"')
         body, *_ = row.pop("payload")

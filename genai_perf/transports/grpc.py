@@ -6,6 +6,7 @@ Why not `grpcio`: it gives no kernel stamps, and its Python layers alone cost mo
 
 import socket
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from genai_perf.clock import NS_PER_S, Origin, WallOffset
 from genai_perf.config.schema import EndpointConfig
@@ -52,6 +53,9 @@ def _dialect(address: Address, method: str, headers: Mapping[str, str], settings
         "grpc-timeout": timeout_text(int(settings.request_timeout_s * NS_PER_S)),
         **given,
     }
+    compression = None if settings.grpc_compression == "none" else settings.grpc_compression
+    if compression is not None:
+        fields["grpc-encoding"] = compression
     head = [
         (b":method", b"POST"),
         (b":scheme", b"https" if address.tls else b"http"),
@@ -60,8 +64,12 @@ def _dialect(address: Address, method: str, headers: Mapping[str, str], settings
         *metadata(fields),
     ]
 
+    @cache  # compressed once, and not while it is measured; what is not compressed is cheap to put together
+    def compressed(messages: tuple[bytes, ...]) -> bytes:
+        return prefixed(messages, compression)
+
     def wire(request: Request) -> bytes:
-        return prefixed(request.messages)
+        return prefixed(request.messages) if compression is None else compressed(request.messages)
 
     async def connect(
         sock: socket.socket, tls: TlsLayer | None, origin_ns: int, wall_offset: WallOffset

@@ -34,7 +34,7 @@ def needs_tokenizer(config: Config, endpoint: Endpoint) -> bool:
 def check(config: Config, endpoint: Endpoint) -> None:
     """Refuse what this endpoint, or this program, cannot send. Quick: reads no file. Raises UsageError."""
     given = config.input
-    if not endpoint.path and not config.endpoint.path:
+    if not (endpoint.path or config.endpoint.path or config.endpoint.grpc_method):
         raise UsageError(
             f"--endpoint-type {endpoint.name} needs --endpoint",
             hint="the path to send to, e.g. v1/embeddings",

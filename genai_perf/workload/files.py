@@ -43,23 +43,33 @@ def read(name: str, takes: Collection[str] = ("text",)) -> list[Row]:
     `takes` is what can be sent: some of `text`, `image` and `audio`. A row must have one of them, and text
     where it can have nothing else; images and audio that cannot be sent are an error.
     """
+    rows = [row for file in _files(name) for row in _rows(file, takes)]
+    if not rows:
+        example = "text" if "text" in takes else "image"
+        raise InputError(f"{name}: holds no prompts", hint=f'write {{"{example}": "…"}} on each line')
+    return rows
+
+
+def values(name: str) -> Iterator[tuple[str, Any]]:
+    """(file:line, what the line says in JSON) of each line of a file or directory. Raises InputError."""
+    for file in _files(name):
+        for where, line in _lines(file):
+            yield where, _value(line, where)
+
+
+def _files(name: str) -> list[Path]:
     path = Path(name)
     if path.is_dir():
         files = sorted(path.glob("*.jsonl"))
         if not files:
             raise InputError(f"No JSONL files found in directory '{name}'.")
-    elif path.exists():
-        files = [path]
-    else:
+        return files
+    if not path.exists():
         raise InputError(
             f"--input-file: '{name}' is not a valid file or directory",
             hint='give a JSONL file, e.g. {"text": "What is a token?"} on each line',
         )
-    rows = [row for file in files for row in _rows(file, takes)]
-    if not rows:
-        example = "text" if "text" in takes else "image"
-        raise InputError(f"{name}: holds no prompts", hint=f'write {{"{example}": "…"}} on each line')
-    return rows
+    return [path]
 
 
 def batches(
@@ -77,27 +87,37 @@ def batches(
 
 def _rows(file: Path, takes: Collection[str]) -> Iterator[Row]:
     readers = media.readers(file.parent)
+    for where, line in _lines(file):
+        yield _row(line, where, takes, readers)
+
+
+def _lines(file: Path) -> Iterator[tuple[str, bytes]]:
+    """(file:line, content) of those that are not blank."""
     try:
         with file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 content = (line.removeprefix(_BOM) if number == 1 else line).strip()
                 if content:
-                    yield _row(content, f"{file}:{number}", takes, readers)
+                    yield f"{file}:{number}", content
     except OSError as exc:
         raise InputError(f"{file}: cannot be read: {exc.strerror}") from exc
 
 
-def _row(line: bytes, where: str, takes: Collection[str], readers: Mapping[str, media.Read]) -> Row:
+def _value(line: bytes, where: str) -> Any:
     try:
         text = line.decode()
     except UnicodeDecodeError as exc:
         raise InputError(f"{where}: not UTF-8 (byte 0x{line[exc.start]:02x})") from exc
     try:
-        entry = msgspec.json.decode(text)
+        return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as exc:
         raise InputError(f"{where}: {str(exc).removesuffix('.')}: {text[:SNIPPET]}") from exc
+
+
+def _row(line: bytes, where: str, takes: Collection[str], readers: Mapping[str, media.Read]) -> Row:
+    entry = _value(line, where)
     if not isinstance(entry, dict):
-        raise InputError(f"{where}: not a JSON object: {text[:SNIPPET]}")
+        raise InputError(f"{where}: not a JSON object: {line.decode()[:SNIPPET]}")
     urls: dict[str, tuple[str, ...]] = {}
     for key, read_one in readers.items():
         urls[key] = ()

@@ -26,15 +26,6 @@ def test_a_command_of_the_future_is_refused_by_name(command):
     assert f"genai-perf {command} is not available in this version" == raised.value.message
 
 
-@pytest.mark.parametrize(
-    ("key", "value"), [(key, value) for key, values in legacy.LATER_VALUES.items() for value in values]
-)
-def test_a_value_of_the_future_is_refused_by_name(key, value):
-    with pytest.raises(UsageError) as raised:
-        legacy.reject_later_values({key: Given((value,), "--flag")})
-    assert f"--flag: {value} is not available in this version" == raised.value.message
-
-
 def test_what_is_there_is_not_said_to_be_missing():
     assert set() == set(legacy.LATER_OPTIONS) & set(OWN)
     assert set() == set(legacy.ALIASES) & set(OWN)
