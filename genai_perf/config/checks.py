@@ -37,6 +37,8 @@ def check(config: Config, given: Layer) -> list[str]:
 def check_endpoint(config: Config, *, can_stream: bool, can_batch: bool, produces_tokens: bool) -> list[str]:
     """The rules that depend on what the endpoint can do; raises and returns as `check` does."""
     name = _GENAI_PERF_NAMES.get(str(config.endpoint.type), str(config.endpoint.type))
+    if config.endpoint.type == "kserve":
+        name = config.endpoint.backend or "tensorrtllm"
     if config.endpoint.streaming and not can_stream:
         raise UsageError(f"The --streaming option is not supported for {name}.")
     if config.input.batch_size != 1 and not can_batch:
@@ -54,6 +56,7 @@ _GENAI_PERF_NAMES = {
     "completions": "openai_completions",
     "embeddings": "openai_embeddings",
     "multimodal": "openai_multimodal",
+    "generate": "triton_generate",
 }
 """What GenAI-Perf's messages call an endpoint type."""
 
