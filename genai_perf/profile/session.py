@@ -33,6 +33,8 @@ class Session:
 
     _WORKLOADS_KEPT = 8
     """Latest sets of prompts, for sweeps that vary the input and the load together."""
+    _BYTES_KEPT = 256 << 20
+    """Of bodies: with images, a few sets are more than the rest of the program. The latest always stays."""
 
     def __init__(self, command: str) -> None:
         self._command = command
@@ -126,7 +128,12 @@ class Session:
 
             workload = triton.encoded(workload, served, config)
         self._workloads.append((same, workload))
+        while len(self._workloads) > 1 and self._kept_bytes() > self._BYTES_KEPT:
+            self._workloads.popleft()
         return tokenizer, workload
+
+    def _kept_bytes(self) -> int:
+        return sum(len(request.body) for _, workload in self._workloads for request in workload.requests)
 
     def _tokenizer(self, config: Config) -> "Tokenizer":
         key = (config.tokenizer, config.endpoint.model_names[0])
