@@ -47,7 +47,7 @@ _FILES = (
 def settings(config: Config) -> dict[str, Any]:
     """What a result of this run depends on. Raises InputError when an input file cannot be read."""
     unset = _flat(Config())
-    found = {name: value for name, value in _flat(config).items() if value != unset[name]}
+    found = {name: value for name, value in _flat(config).items() if value != unset.get(name)}
     found["tokenizer.name"] = config.tokenizer_name
     if not config.is_open_loop:
         found["load.concurrency"] = config.concurrency

@@ -16,7 +16,7 @@ from genai_perf.analyze.families import FAMILIES
 from genai_perf.analyze.parameters import PARAMETERS
 from genai_perf.analyze.records import Record, record_type
 from genai_perf.analyze.scenario import Evidence, Outcome, Scenario, Value
-from genai_perf.config.schema import Config
+from genai_perf.config.schema import OF_A_CLASS, Config, TrafficClassConfig, sections
 from genai_perf.exceptions import ArtifactError
 from genai_perf.metrics.names import FINEST, STATISTICS
 
@@ -99,18 +99,28 @@ def _document(path: Path) -> dict[str, Any]:
 
 def recorded_config(public: Mapping[str, Mapping[str, Any]]) -> Config:
     """The config that a run recorded; options that this version does not have are left out."""
-    sections = {}
-    for section in fields(Config):
-        kind: Any = type(getattr(Config(), section.name))
-        known = {row.name for row in fields(kind)}
-        sections[section.name] = kind(
-            **{
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in public.get(section.name, {}).items()
-                if name in known
-            }
+    config = Config(**{name: _section(kind, public.get(name, {})) for name, kind in sections().items()})
+    traffic = []
+    for name, recorded in public.get("traffic", {}).items():
+        own = {section: _section(sections()[section], recorded[section]) for section in OF_A_CLASS}
+        endpoint = replace(config.endpoint, model_names=tuple(recorded["model_names"]))
+        traffic.append(
+            TrafficClassConfig(
+                name=name, weight=recorded["weight"], config=replace(config, endpoint=endpoint, **own)
+            )
         )
-    return Config(**sections)
+    return replace(config, traffic=tuple(traffic))
+
+
+def _section(kind: Any, public: Mapping[str, Any]) -> Any:
+    known = {row.name for row in fields(kind)}
+    return kind(
+        **{
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in public.items()
+            if name in known
+        }
+    )
 
 
 def _varied(config: Config) -> dict[str, Value]:

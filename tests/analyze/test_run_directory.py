@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from scenarios import CHAT, MS, chat, summary
 
-from genai_perf.analyze import Outcome, Results
-from genai_perf.config.schema import Config, LoadConfig
+from genai_perf.analyze import Outcome, Results, identity
+from genai_perf.analyze.run_directory import recorded_config
+from genai_perf.config.schema import Config, InputConfig, LoadConfig, TrafficClassConfig
 from genai_perf.exceptions import ArtifactError
 from genai_perf.metrics import GPU_POWER_USAGE, REQUEST_THROUGHPUT, TTFT, figure
 from genai_perf.reports import Result, json_file
@@ -165,3 +166,14 @@ def test_options_that_this_version_does_not_have_are_passed_over(tmp_path: Path)
     document["run"]["config"]["weather"] = {"rain": True}
     file.write_text(json.dumps(document))
     assert {"concurrency": 8} == Results.load(tmp_path / "run")[0].parameters
+
+
+def test_a_recorded_config_is_the_config_again() -> None:
+    """But for what is secret, and paths, which are text by then."""
+    kind = replace(chat(8), input=InputConfig(synthetic_tokens_mean=7))
+    config = replace(
+        chat(4, random_seed=3), traffic=(TrafficClassConfig(name="short", weight=0.5, config=kind),)
+    )
+    recorded = json.loads(json.dumps(config.public()))
+    assert config.public() == recorded_config(recorded).public()
+    assert identity.settings(config) == identity.settings(recorded_config(recorded))
