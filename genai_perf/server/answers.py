@@ -50,6 +50,16 @@ class Reply:
         """How many steps of decoding it takes."""
         return self.reasoning_tokens + self.output_tokens
 
+    @property
+    def text(self) -> str:
+        """What is said."""
+        return text(self.number + self.reasoning_tokens, self.output_tokens)
+
+    @property
+    def reasoning(self) -> str:
+        """What is thought before."""
+        return text(self.number, self.reasoning_tokens)
+
     def usage(self) -> dict[str, Any]:
         """The token counts as OpenAI states them."""
         output_tokens = self.reasoning_tokens + self.output_tokens * self.ask.prompts
@@ -73,17 +83,16 @@ def text(start: int, tokens: int) -> str:
 
 def completion(reply: Reply) -> bytes:
     """The whole answer as one JSON object."""
-    ask, number, reasoning_tokens = reply.ask, reply.number, reply.reasoning_tokens
-    said = text(number + reasoning_tokens, reply.output_tokens)
+    ask = reply.ask
     choices: list[dict[str, Any]] = []
     for index in range(ask.prompts):
         choice: dict[str, Any] = {"index": index}
         if ask.api is Api.CHAT:
-            choice["message"] = {"role": "assistant", "content": said, "refusal": None}
-            if reasoning_tokens:
-                choice["message"]["reasoning_content"] = text(number, reasoning_tokens)
+            choice["message"] = {"role": "assistant", "content": reply.text, "refusal": None}
+            if reply.reasoning_tokens:
+                choice["message"]["reasoning_content"] = reply.reasoning
         else:
-            choice["text"] = said
+            choice["text"] = reply.text
         choices.append(choice | {"logprobs": None, "finish_reason": reply.finish_reason})
     return msgspec.json.encode(
         {
@@ -98,41 +107,66 @@ def completion(reply: Reply) -> bytes:
     )
 
 
-def stream(reply: Reply, head: bytes, *, chunked: bool) -> Frame:
-    """The answer as server-sent events, a token each: reasoning tokens first, then the visible ones.
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """What stands around the words of a streamed answer."""
 
-    The first frame begins with `head` and the role; the last one also holds the finish reason, the usage when
-    it was asked for, `[DONE]`, and the last chunk when the body is `chunked`. With several prompts a frame
-    holds one event of each.
-    """
+    opening: bytes
+    """The events before the first word; empty for none."""
+    starts: list[bytes]
+    """What an event with a word begins with; one for each prompt."""
+    reasoning_starts: list[bytes]
+    end: bytes
+    """What follows a word."""
+    closing: bytes
+    """The events after the last word."""
+
+
+def pieces(reply: Reply) -> Pieces:
+    """Of a chat or text completion."""
     ask = reply.ask
     shape = _CHAT if ask.api is Api.CHAT else _COMPLETION
-    start = _event_start(reply)
-    end = _event_end(ask.include_usage)
-    tails = _tails(shape.token_end, ask.include_usage)
+    start, end = _event_start(reply), _event_end(ask.include_usage)
+    reason = reply.finish_reason.encode()
+    prompts = range(ask.prompts)
+    closing = b"".join(start + shape.finish % (index, reason) + end for index in prompts)
+    if ask.include_usage:
+        closing += b'%b[],"usage":%b}\n\n' % (start, msgspec.json.encode(reply.usage()))
+    return Pieces(
+        opening=start + shape.role + end if shape.role else b"",
+        starts=[start + shape.token_start % index for index in prompts],
+        reasoning_starts=[
+            start + shape.reasoning_start % index for index in prompts if shape.reasoning_start
+        ],
+        end=shape.token_end + end,
+        closing=closing + b"data: [DONE]\n\n",
+    )
 
-    def around(token_start: bytes) -> list[bytes]:
+
+def stream(reply: Reply, head: bytes, *, chunked: bool, around: Pieces | None = None) -> Frame:
+    """The answer as server-sent events, a token each: reasoning tokens first, then the visible ones.
+
+    The first frame begins with `head` and the opening; the last one ends with the closing, and the last chunk
+    when the body is `chunked`. With several prompts a frame holds one event of each.
+    """
+    parts = around or pieces(reply)
+    tails = _tails(parts.end)
+
+    def framed(starts: list[bytes]) -> list[bytes]:
         """What stands before, between and after the words of a frame."""
-        starts = [start + token_start % index for index in range(ask.prompts)]
         if not chunked:
             return [*starts, b""]
         size = sum(map(len, starts)) + len(tails[0]) * len(starts)
         return [b"%x\r\n%b" % (size, starts[0]), *starts[1:], b"\r\n"]
 
-    opening = head
-    if shape.role:
-        opening += _framed(start + shape.role + end, chunked)
-    reason = reply.finish_reason.encode()
-    closing = b"".join(start + shape.finish % (index, reason) + end for index in range(ask.prompts))
-    if ask.include_usage:
-        closing += b'%b[],"usage":%b}\n\n' % (start, msgspec.json.encode(reply.usage()))
-    closing = _framed(closing + b"data: [DONE]\n\n", chunked)
+    opening = head + (_framed(parts.opening, chunked) if parts.opening else b"")
+    closing = _framed(parts.closing, chunked)
     if chunked:
         closing += b"0\r\n\r\n"
 
-    content = around(shape.token_start)
+    content = framed(parts.starts)
     reasoning_tokens = reply.reasoning_tokens
-    reasoning = around(shape.reasoning_start) if reasoning_tokens else content
+    reasoning = framed(parts.reasoning_starts) if reasoning_tokens else content
     last, first_word, words = reply.tokens - 1, reply.number, len(WORDS)
 
     def frame(index: int) -> bytes:
@@ -240,9 +274,9 @@ def _event_end(usage_is_asked: bool) -> bytes:
 
 
 @lru_cache(maxsize=8)
-def _tails(token_end: bytes, usage_is_asked: bool) -> tuple[bytes, ...]:
+def _tails(end: bytes) -> tuple[bytes, ...]:
     """For each word: itself, and the rest of its event."""
-    return tuple(word.encode() + token_end + _event_end(usage_is_asked) for word in WORDS)
+    return tuple(word.encode() + end for word in WORDS)
 
 
 def _framed(data: bytes, chunked: bool) -> bytes:

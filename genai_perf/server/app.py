@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from genai_perf.clock import NS_PER_S, monotonic_ns, wall_ns
-from genai_perf.server import answers, metrics
+from genai_perf.server import answers, dialects, metrics
 from genai_perf.server.deadlines import Deadlines
 from genai_perf.server.decoder import Decoder, Ending, Generation
 from genai_perf.server.latency import Fate
@@ -114,7 +114,7 @@ class App:
         path = request.path
         if request.problem is not None:
             _refuse(connection, Refusal(*request.problem))
-        elif api := _APIS.get(path):
+        elif (api := _APIS.get(path)) and (request.method == "POST" or path not in _HEALTH_PATHS):
             if request.method == "POST":
                 self._call(connection, request, api)
             else:
@@ -167,7 +167,7 @@ class App:
         if prepared is not None:
             self._begin(call, prepared)
             return
-        ask = parse(api, request.body)
+        ask = parse(api, request.body, dialects.READERS.get(api))
         if isinstance(ask, Refusal):
             self._refuse(call, ask)
             return
@@ -193,7 +193,7 @@ class App:
         connection, ask = call.connection, prepared.ask
         call.prepared = prepared
         call.model = ask.model
-        unknown = self._check_model(ask.model) if ask.api is not Api.INFER else None  # which names no model
+        unknown = self._check_model(ask.model) if ask.model else None  # some APIs name none
         refusal = unknown or self._check_length(prepared)
         if refusal is not None:
             self._refuse(call, refusal)
@@ -232,11 +232,11 @@ class App:
             created_s=wall_ns() // NS_PER_S,
             input_tokens=call.prepared.input_tokens,
             output_tokens=ask.max_tokens or self._settings.output_tokens,
-            reasoning_tokens=self._settings.reasoning_tokens if ask.api is Api.CHAT else 0,
+            reasoning_tokens=self._settings.reasoning_tokens if ask.api in dialects.THINKERS else 0,
             finish_reason="length" if ask.max_tokens else "stop",
         )
         if not ask.streaming:
-            response = connection.response(200, answers.completion(reply), ("x-request-id", call.id))
+            response = connection.response(200, dialects.completion(reply), ("x-request-id", call.id))
             return reply.tokens, answers.whole(response, reply.tokens)
         chunked = call.request.version != "1.0"
         headers = [
@@ -247,7 +247,8 @@ class App:
         if chunked:
             headers.append(("transfer-encoding", "chunked"))
         head = connection.head(200, *headers, close=not chunked)
-        return reply.tokens, answers.stream(reply, head, chunked=chunked)
+        around = dialects.pieces(reply)
+        return reply.tokens, answers.stream(reply, head, chunked=chunked, around=around)
 
     def _ended(self, call: Call, fate: Fate, _generation: Generation, ending: Ending, now_ns: int) -> None:
         """The decoder is through with it."""
@@ -351,6 +352,8 @@ def prepare(ask: Ask, settings: ServerSettings, count: Count) -> Prepared:
     # an image among the texts is one by its URL, and no text
     texts = [text for text in ask.texts if not text.startswith("data:image/")]
     input_tokens = sum(ask.token_counts) + sum(count(texts))
+    if ask.api in dialects.RANKERS:
+        return Prepared(ask, input_tokens, dialects.scores(ask, input_tokens))
     if ask.api is not Api.EMBEDDINGS:
         return Prepared(ask, input_tokens)
     dimensions = ask.dimensions or settings.embedding_dimensions

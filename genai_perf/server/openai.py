@@ -4,7 +4,7 @@ Sampling parameters (temperature, seed, stop, tools…) are read by no one: the 
 exactly as many as were asked for. What would change the answer's shape and is not there is refused by name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -19,6 +19,15 @@ class Api(StrEnum):
     EMBEDDINGS = "/v1/embeddings"
     INFER = "/v1/infer"
     """Of NVIDIA's image retrieval, not OpenAI's."""
+    # in other words than these, which `dialects` reads and speaks
+    RESPONSES = "/v1/responses"
+    MESSAGES = "/v1/messages"
+    TGI = "/"
+    TGI_WHOLE = "/generate"
+    TGI_STREAM = "/generate_stream"
+    RERANK = "/v1/rerank"
+    RANKING = "/v1/ranking"
+    TEI_RERANK = "/rerank"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +72,13 @@ class Refusal:
         return msgspec.json.encode({"error": error})
 
 
-def parse(api: Api, body: bytes) -> Ask | Refusal:
-    """Read a request's body."""
+Reader = Callable[[bytes], Ask | Refusal]
+
+
+def parse(api: Api, body: bytes, read: Reader | None = None) -> Ask | Refusal:
+    """Read a request's body, by `read` where it is no API of this module's."""
     try:
-        return _READERS[api](body)
+        return (read or _READERS[api])(body)
     except msgspec.ValidationError as error:
         return Refusal(400, f"The request body is not valid: {error}")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -77,14 +89,18 @@ class _StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 
 
-class _Part(msgspec.Struct):
+class Part(msgspec.Struct):
+    """Of a message's content."""
+
     type: str
     text: str | None = None
 
 
-class _Message(msgspec.Struct):
+class Message(msgspec.Struct):
+    """Of a conversation."""
+
     role: str
-    content: str | list[_Part] | None = None
+    content: str | list[Part] | None = None
 
 
 class _Image(msgspec.Struct):
@@ -109,7 +125,7 @@ class _Generate(msgspec.Struct, kw_only=True):
 
 
 class _Chat(_Generate, kw_only=True):
-    messages: list[_Message]
+    messages: list[Message]
     max_completion_tokens: int | None = None
     logprobs: bool | None = None
 
@@ -137,9 +153,9 @@ _INFER = msgspec.json.Decoder(_Infer)
 def _read_chat(body: bytes) -> Ask | Refusal:
     asked = _CHAT.decode(body)
     if not asked.messages:
-        return _invalid("messages", "is empty; at least one message is needed")
+        return invalid("messages", "is empty; at least one message is needed")
     if asked.logprobs:
-        return _invalid("logprobs", "is not supported by this server")
+        return invalid("logprobs", "is not supported by this server")
     limit = "max_tokens" if asked.max_completion_tokens is None else "max_completion_tokens"
     max_tokens: int | None = getattr(asked, limit)
     refusal = _check(asked, limit, max_tokens)
@@ -148,26 +164,32 @@ def _read_chat(body: bytes) -> Ask | Refusal:
     return Ask(
         Api.CHAT,
         asked.model or "",
-        texts=("\n".join(text for message in asked.messages for text in _said(message)),),
+        texts=(conversation(asked.messages),),
         max_tokens=max_tokens,
         streaming=bool(asked.stream),
         include_usage=_wants_usage(asked),
     )
 
 
-def _said(message: _Message) -> list[str]:
-    if isinstance(message.content, list):
-        return [part.text for part in message.content if part.text is not None]
-    return [message.content] if message.content else []
+def conversation(messages: Iterable[Message]) -> str:
+    """All that was said, a line each."""
+    return "\n".join(text for message in messages for text in said(message.content))
+
+
+def said(content: str | list[Part] | None) -> list[str]:
+    """The texts of a message."""
+    if isinstance(content, list):
+        return [part.text for part in content if part.text is not None]
+    return [content] if content else []
 
 
 def _read_completion(body: bytes) -> Ask | Refusal:
     asked = _COMPLETION.decode(body)
     if asked.best_of is not None and asked.best_of != 1:
-        return _invalid("best_of", f"is {asked.best_of}; this server gives one answer per prompt")
+        return invalid("best_of", f"is {asked.best_of}; this server gives one answer per prompt")
     for name in ("echo", "logprobs"):
         if getattr(asked, name):
-            return _invalid(name, "is not supported by this server")
+            return invalid(name, "is not supported by this server")
     refusal = _check(asked, "max_tokens", asked.max_tokens)
     if refusal is not None:
         return refusal
@@ -187,11 +209,11 @@ def _read_completion(body: bytes) -> Ask | Refusal:
 def _read_embeddings(body: bytes) -> Ask | Refusal:
     asked = _EMBEDDINGS.decode(body)
     if not asked.model:
-        return _no_model()
+        return no_model()
     if asked.encoding_format not in (None, "float", "base64"):
-        return _invalid("encoding_format", f"is {asked.encoding_format!r}; there are float and base64")
+        return invalid("encoding_format", f"is {asked.encoding_format!r}; there are float and base64")
     if asked.dimensions is not None and not 1 <= asked.dimensions <= MAX_DIMENSIONS:
-        return _invalid("dimensions", f"is {asked.dimensions}; it can be 1 to {MAX_DIMENSIONS}")
+        return invalid("dimensions", f"is {asked.dimensions}; it can be 1 to {MAX_DIMENSIONS}")
     prompts = _prompts("input", asked.input)
     if isinstance(prompts, Refusal):
         return prompts
@@ -207,16 +229,16 @@ def _read_embeddings(body: bytes) -> Ask | Refusal:
 def _read_infer(body: bytes) -> Ask | Refusal:
     images = _INFER.decode(body).input
     if not images:
-        return _invalid("input", "is empty; at least one image is needed")
+        return invalid("input", "is empty; at least one image is needed")
     for image in images:
         if image.type != "image_url":
-            return _invalid("input", f"holds a part of type {image.type!r}; there is image_url")
+            return invalid("input", f"holds a part of type {image.type!r}; there is image_url")
     return Ask(Api.INFER, "", texts=(), images=len(images))
 
 
 MAX_DIMENSIONS = 65_536
 
-_READERS: dict[Api, Callable[[bytes], Ask | Refusal]] = {
+_READERS: dict[Api, Reader] = {
     Api.CHAT: _read_chat,
     Api.COMPLETIONS: _read_completion,
     Api.EMBEDDINGS: _read_embeddings,
@@ -227,13 +249,13 @@ _READERS: dict[Api, Callable[[bytes], Ask | Refusal]] = {
 def _check(asked: _Generate, limit: str, max_tokens: int | None) -> Refusal | None:
     """What chat and completions both insist on."""
     if not asked.model:
-        return _no_model()
+        return no_model()
     if asked.n is not None and asked.n != 1:
-        return _invalid("n", f"is {asked.n}; this server gives one answer per prompt")
+        return invalid("n", f"is {asked.n}; this server gives one answer per prompt")
     if max_tokens is not None and max_tokens < 1:
-        return _invalid(limit, f"is {max_tokens}; it must be at least 1")
+        return invalid(limit, f"is {max_tokens}; it must be at least 1")
     if asked.stream_options is not None and not asked.stream:
-        return _invalid("stream_options", "is only allowed when `stream` is true")
+        return invalid("stream_options", "is only allowed when `stream` is true")
     return None
 
 
@@ -253,14 +275,16 @@ def _prompts(name: str, given: _Texts) -> tuple[tuple[str, ...], tuple[int, ...]
         return (), tuple(map(len, ids))
     if given and not texts and not ids:
         return (), (len(given),)
-    return _invalid(
+    return invalid(
         name, "must be a string or a list (not empty) of strings, token ids, or lists of token ids"
     )
 
 
-def _no_model() -> Refusal:
+def no_model() -> Refusal:
+    """What a body without a model is told."""
     return Refusal(400, "you must provide a model parameter", param="model")
 
 
-def _invalid(name: str, problem: str) -> Refusal:
+def invalid(name: str, problem: str) -> Refusal:
+    """What a body with a bad value is told."""
     return Refusal(400, f"{name} {problem}", param=name, code="invalid_value")
