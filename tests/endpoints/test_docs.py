@@ -170,6 +170,20 @@ def test_an_example_runs_and_sends_and_prints_what_is_shown(name: str, place: in
         assert shape(json.loads("\n".join(blocks(name, "json")[0]))) == shape(sent)
 
 
+TRIED = [
+    name
+    for name, (first, *_) in SERVERS.items()
+    if first is not embedded and "`--url embedded`" in (PAGES / f"{name}.md").read_text()
+]
+
+
+@pytest.mark.parametrize("name", TRIED)
+def test_an_example_also_runs_without_a_server_where_the_page_says_so(name: str, tmp_path: Path) -> None:
+    done = run(examples(name)[0][0], "embedded", tmp_path)
+    assert 0 == done.returncode, done.stderr
+    assert ", 0 failed" in done.stdout
+
+
 def test_every_page_has_its_row_and_every_example_its_server() -> None:
     assert sorted(SERVERS) == sorted({page.stem for page in PAGES.glob("*.md")} - OF_TRITON)
     assert set(SERVERS) <= set(endpoints.names())
