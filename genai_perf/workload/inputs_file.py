@@ -69,7 +69,10 @@ def bodies(path: Path) -> Iterator[dict[str, Any]]:
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         for entry in msgspec.json.decode(content, type=_Inputs).data:
             payload = msgspec.json.decode(entry, type=_Entry).payload
-            yield msgspec.json.decode(entry if payload is None else payload[0], type=dict[str, Any])
+            body = msgspec.json.decode(entry if payload is None else payload[0], type=dict[str, Any])
+            if payload is None and not body:
+                raise ValueError("an empty row")
+            yield body
     except OSError as exc:
         raise ArtifactError(f"{path}: cannot be read: {exc.strerror}") from exc
     except (ValueError, IndexError) as exc:

@@ -40,6 +40,16 @@ def test_the_file_is_what_json_dumps_writes_and_reads_back_as_the_bytes_sent(
     assert [encode(body) for body in inputs_file.bodies(path)] == [request.body for request in sent]
 
 
+def test_tensors_stand_in_their_row_by_themselves(tmp_path: Path) -> None:
+    body = {"model": "m", "text_input": ["hello"], "stream": [True]}
+    request = Request(0, encode(body), "m", "0", messages=(b"what goes over the wire",))
+
+    path = inputs_file.write(tmp_path / "inputs.json", Workload([request]))
+
+    assert {"data": [body]} == json.loads(path.read_text())
+    assert [body] == list(inputs_file.bodies(path))
+
+
 def test_text_beyond_ascii_is_escaped(tmp_path: Path) -> None:
     path = inputs_file.write(tmp_path / "inputs.json", Workload(requests([{"prompt": ["é"]}])))
 
