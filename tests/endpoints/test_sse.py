@@ -174,6 +174,43 @@ def test_a_long_answer_may_turn_odd_anywhere(odd, at):
     assert expected == data_of(*cut(body, range(0, len(body), 1013)))
 
 
+FRAMES = {
+    "named": b"event: message\ndata: %b\n\n",
+    "without a blank": b"data:%b\n\n",
+    "plain": b"data: %b\n\n",
+}
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("before", [b"", b": keepalive 1/1\n\n", b": a\n: b\n\n\n: c\n"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"",
+        b"data: {}\n\n",
+        b"event: x\ndata: 1\n\n",
+        b"event: x\n\n",
+        b"event: \ndata: 1\n\n",
+        b": a\n\n",
+        b"event: x\nid: 7\n\ndata: 1\n\n",
+        b"data: 1\nevent: x\n\n",
+        b"data:  1\n\n",
+        b"data: [DONE]\n\n",
+    ],
+)
+def test_every_frame_that_is_read_quickly_is_read_as_the_standard_says(frame, before, odd):
+    events = [FRAMES[frame] % (b"%d" % number) for number in range(20)]
+    for at in (0, 7, 20):
+        body = b"".join([before, *events[:at], odd, *events[at:]])
+        found = [(sse._fields(lines), end) for lines, end, _ in sse._blocks(body, 0)]
+        by_the_letter = [
+            (data, (end - 1) // 7, end % 7 != 0 and end != len(body), name or None)
+            for (name, data), end in found
+            if data is not None
+        ]
+        assert by_the_letter == parse(*cut(body, range(0, len(body), 7)), at_once=64)
+
+
 def test_an_event_longer_than_a_piece_is_one_event():
     long = b"x" * 200_000
     body = b"data: a\n\ndata: " + long + b"\n\ndata: b\n\n"
