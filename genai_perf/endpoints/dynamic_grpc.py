@@ -24,8 +24,14 @@ def prompt_text(body: Mapping[str, Any]) -> str:  # noqa: ARG001  likewise
 
 
 def decode(exchange: Exchange) -> Decoding:
-    """Every response is an event; the transport knows by how much its stamp may be another's."""
+    """Every response is an event; the transport knows by how much its stamp may be another's.
+
+    A call that ends well without a response, as a stream may, has its end for its event.
+    """
     yield
+    if not exchange.data and exchange.error is None:
+        exchange.at_ns, exchange.read_ns, exchange.after_ns = ([exchange.end_ns] for _ in range(3))
+        exchange.data = [b""]
     number = len(exchange.data)
     return Answer(
         content=[""] * number,

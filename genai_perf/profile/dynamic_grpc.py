@@ -55,12 +55,12 @@ async def _ask(config: Config) -> Method:
     method = str(config.endpoint.grpc_method)
     service, _ = descriptors.split(method)
     files = await server.files(service)
-    pool, files = await _completed(files, server.files_named, address.shown)
+    pool, files = await completed(files, server.files_named, address.shown)
     known = [] if files else await server.services()
     return descriptors.find_method(pool, method, known, address.shown)
 
 
-async def _completed(
+async def completed(
     files: list[bytes], ask: Callable[[list[str]], Coroutine[Any, Any, list[bytes]]], shown: str
 ) -> tuple[Any, list[bytes]]:
     """A pool of the files and all they import, which is asked for until nothing is missing."""

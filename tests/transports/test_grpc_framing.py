@@ -219,6 +219,24 @@ async def test_the_request_is_one_stream_with_all_its_messages() -> None:
     assert (GOAWAY, 0, bytes(8)) == others[-1]
 
 
+async def test_a_compressed_request_says_so_and_is_compressed() -> None:
+    bodies: list[bytes] = []
+
+    def script(peer: Peer) -> None:
+        http2 = Http2Peer(peer)
+        for stream in http2.requests():
+            bodies.append(http2.frames[-1].payload)
+            http2.write(answer(stream))
+
+    with Server(script) as server:
+        async with calling(server.url, grpc_compression="gzip") as transport:
+            for _ in range(2):
+                assert_in_order(await call(transport, b"x" * 10_000))
+    assert bodies[0] == bodies[1]
+    assert message(b"", compressed=True)[:1] == bodies[0][:1]
+    assert b"x" * 10_000 == gzip.decompress(bodies[0][5:])
+
+
 async def test_a_server_with_small_windows_is_sent_no_more_than_it_takes() -> None:
     body = bytes(range(256)) * 40
     windows = {4: 100}
