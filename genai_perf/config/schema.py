@@ -206,7 +206,7 @@ class TelemetryConfig:
 
     gpu: Literal["auto", "dcgm", "nvml", "off"] = option("auto", "--gpu-telemetry", help="What the GPUs did meanwhile: by DCGM exporters, or by NVML on this machine; auto takes what it finds.")
     gpu_urls: tuple[str, ...] = option((), "--gpu-telemetry-url", metavar="URL…", help="DCGM exporters, one for each host with GPUs. [default: localhost:9400]")
-    server_metrics_urls: tuple[str, ...] = option((), "--server-metrics-url", "--server-metrics-urls", metavar="URL…", help="Pages of Prometheus metrics to sample: of the server, or of GPUs (DCGM exporter, Triton). [default: what is found at the endpoint's host]")
+    server_metrics_urls: tuple[str, ...] = option((), "--server-metrics-url", "--server-metrics-urls", metavar="URL…", help="Pages of Prometheus metrics to sample, of servers or of GPUs, besides those found at the endpoint's host.")
     server_metrics: bool = option(True, "--server-metrics", off="--no-server-metrics", help="Look for the server's own metrics, and compare them with what was measured.")
     interval_s: float | None = option(None, "--telemetry-interval", metavar="SECONDS", at_least=0.05, help="How often to sample. [default: 1 for a server, 0.33 for GPUs]")
 

@@ -96,17 +96,20 @@ class Sampler:
             return
         loop, descriptor = asyncio.get_running_loop(), self._process.stdout.fileno()
         is_readable = asyncio.Event()
+        is_there = True
         loop.add_reader(descriptor, is_readable.set)
         try:
             async with asyncio.timeout(MARK_LIMIT_S + _MARGIN_S):
-                while not self._has_answered():
+                while is_there and not self._has_answered():
                     await is_readable.wait()
                     is_readable.clear()
-                    self._receive()
+                    is_there = self._receive()
         except TimeoutError:
             pass
         finally:
-            loop.remove_reader(descriptor)
+            loop.remove_reader(descriptor)  # before the descriptor is closed
+        if not is_there:
+            self._lost()
 
     def complaints(self) -> list[str]:
         """A line for each source that does not answer, once for all runs."""
@@ -125,7 +128,8 @@ class Sampler:
             left_s = (deadline_ns - monotonic_ns()) / NS_PER_S
             if left_s <= 0 or not select.select([self._process.stdout], [], [], left_s)[0]:
                 break
-            self._receive()
+            if not self._receive():
+                self._lost()
         if self._has_answered() and not self.sources:
             self.close()  # nobody is there: nothing to keep a process for
 
@@ -157,18 +161,18 @@ class Sampler:
     def _has_answered(self) -> bool:
         return self._process is None or self._answered >= self._number
 
-    def _receive(self) -> None:
-        """Take what there is to read; the last whole line tells how things are."""
+    def _receive(self) -> bool:
+        """Take what there is to read; the last whole line tells how things are. False when it has died."""
         assert self._process is not None
         assert self._process.stdout is not None
         part = os.read(self._process.stdout.fileno(), 65_536)
         if not part:
-            self._lost()
-            return
+            return False
         *lines, self._said = (self._said + part).split(b"\n")
         for line in lines:
             answer = json.loads(line)
             self._answered, self.sources = answer["number"], answer["sources"]
+        return True
 
     def _lost(self) -> None:
         """It has died: what it wrote is in the log."""

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import uvloop
 from server import Peer, Server, answer
 
 from genai_perf.clock import Origin
@@ -238,6 +239,26 @@ def test_a_sampling_process_that_dies_costs_its_samples_and_nothing_else(tmp_pat
         telemetry = sampled(sampler, tmp_path, lambda: os.kill(sampler.pid, signal.SIGKILL))
         assert {"server:a": "the sampling process ended"} == sampler.sources
         assert telemetry.sources["server:a"].scrapes >= 1
+
+
+def test_so_it_is_when_it_dies_in_the_middle_of_a_mark_on_the_runs_own_loop(tmp_path):
+    def deadly(peer: Peer) -> None:
+        while peer.request():
+            if peer.number or len(server.requests) > 1:
+                os.kill(sampler.pid, signal.SIGKILL)
+                return
+            peer.write(answer(b"a 1\n"))
+
+    with Server(deadly) as server, Sampler() as sampler:
+        sampler.start([Spec("page", "server:a", 600.0, settings={"url": server.url})])
+        until(lambda: bool(server.requests))
+        sampler.begin(tmp_path, Origin.now())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(sampler.mark())
+            runner.run(sampler.mark())
+        assert {"server:a": "the sampling process ended"} == sampler.sources
+        assert sampler.pid is None
+        sampler.end()
 
 
 def test_a_log_that_cannot_be_written_costs_the_samples_and_nothing_else(tmp_path):
