@@ -88,6 +88,21 @@ class Request:
     """What goes over a gRPC stream, encoded; `body` then only says the same in JSON, for `inputs.json`."""
     delay_ns: int = 0
     """How long its user thinks after the answer, before the conversation's next turn."""
+    traffic_class: str = ""
+    """Which kind of traffic it is, where a run mixes several."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficClass:
+    """One kind of traffic in a mix, and its part of the workload."""
+
+    name: str
+    weight: float
+    rows: range
+    """Its rows among the workload's requests."""
+    starts: Sequence[int] | None = None
+    """Those at which its conversations begin; None: every row is one by itself."""
+    history: Literal["server", "file"] = "server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +117,8 @@ class Workload:
     """The rows at which conversations begin; None: every row is one by itself."""
     history: Literal["server", "file"] = "server"
     """Whose answers go with the further turns: those that came, or those that stand in the bodies already."""
+    classes: Sequence[TrafficClass] = ()
+    """Kinds of traffic that are mixed by their weights; empty: all requests are of one kind."""
     due_ns: Sequence[int] | None = None
     """When each conversation is due, after the run's start; None where the load options say."""
 
@@ -210,6 +227,8 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     turn: int
     model: str
     url: str
+    traffic_class: str
+    """Empty where the run does not mix several kinds."""
     phase: Phase
     due_ns: int | None
     start_ns: int

@@ -91,11 +91,12 @@ def check_with_endpoint(config: Config) -> list[str]:
         takes_images=endpoint.takes_images,
         takes_audio=endpoint.takes_audio,
     )
-    check_goodput(
-        config.metrics.goodput,
-        streaming=config.endpoint.streaming,
-        produces_tokens=endpoint.produces_tokens,
-        open_loop=config.is_open_loop,
-        per_image=not endpoint.takes_text,
-    )
+    for metrics in (config.metrics, *(kind.config.metrics for kind in config.traffic)):
+        check_goodput(
+            metrics.goodput,
+            streaming=config.endpoint.streaming,
+            produces_tokens=endpoint.produces_tokens,
+            open_loop=config.is_open_loop,
+            per_image=not endpoint.takes_text,
+        )
     return warnings

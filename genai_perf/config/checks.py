@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from genai_perf.config import media
+from genai_perf.config import inputs, media
 from genai_perf.config.options import OPTIONS, Layer
 from genai_perf.config.schema import Config
 from genai_perf.config.urls import EMBEDDED, parse_url
@@ -46,8 +46,9 @@ def check_endpoint(config: Config, *, can_stream: bool, can_batch: bool, produce
             f"The --batch-size-text flag is not supported for {name}.",
             hint="it is for endpoints that take several texts in one request, such as embeddings",
         )
-    if config.input.output_tokens_mean is not None and not produces_tokens:
-        return [f"--output-tokens-mean has no effect with {config.endpoint.type}"]
+    if config.input.limits_output and not produces_tokens:
+        option = "--output-tokens-mean" if config.input.output_tokens_mean is not None else "an output length"
+        return [f"{option} has no effect with {config.endpoint.type}"]
     return []
 
 
@@ -213,21 +214,6 @@ def _check_tls_files(config: Config, given: Layer) -> None:
         raise UsageError(f"{given['endpoint.tls_key_file'].source} needs --tls-cert-file")
 
 
-def _check_input(config: Config, given: Layer) -> None:
-    inputs = config.input
-    if inputs.file is not None and not inputs.is_synthetic and not Path(inputs.file).exists():
-        source = given["input.file"].source
-        raise InputError(f"{source}: '{inputs.file}' is not a valid file or directory")
-    if inputs.output_tokens_mean is None and inputs.output_tokens_stddev:
-        raise UsageError(
-            "If output tokens stddev is set, mean must also be set", hint="give --output-tokens-mean"
-        )
-    if inputs.output_tokens_mean is None and inputs.output_tokens_deterministic:
-        raise UsageError(
-            "If output tokens deterministic is set, mean must also be set", hint="give --output-tokens-mean"
-        )
-
-
 def _check_load(config: Config, given: Layer) -> None:
     load = config.load
     if load.max_concurrency is not None and not config.is_open_loop:
@@ -273,7 +259,7 @@ def _check_sessions(config: Config, given: Layer) -> None:
             hint="give --num-sessions, or --benchmark-duration",
         )
     for key in ("load.session_concurrency", "load.session_rate"):
-        if key in given and not config.input.num_sessions and config.input.file is None:
+        if key in given and not config.input.num_sessions and config.input.is_synthetic:
             raise UsageError(
                 f"{given[key].source} needs conversations",
                 hint="--num-sessions makes them, --input-file reads them",
@@ -281,9 +267,9 @@ def _check_sessions(config: Config, given: Layer) -> None:
     for key in _OF_SESSIONS:
         if key in given and not config.input.num_sessions:
             raise UsageError(f"{given[key].source} needs --num-sessions")
-    if config.input.num_sessions and config.input.file is not None:
+    if config.input.num_sessions and not config.input.is_synthetic:
         raise UsageError(
-            f"{given['input.num_sessions'].source} makes conversations, --input-file reads them",
+            f"{given['input.num_sessions'].source} makes conversations, {config.input.source} reads them",
             hint="leave one of them out",
         )
 
@@ -325,7 +311,7 @@ _RULES: tuple[Callable[[Config, Layer], None], ...] = (
     _check_transport,
     _check_gpu_telemetry,
     _check_tls_files,
-    _check_input,
+    inputs.check,
     media.check,
     _check_load,
     _check_sessions,
@@ -344,10 +330,7 @@ def _without_effect(config: Config, given: Layer) -> Iterator[str]:
     if "telemetry.gpu_urls" in given and config.telemetry.gpu in ("nvml", "off"):
         how = config.telemetry.gpu
         yield f"{given['telemetry.gpu_urls'].source} has no effect with --gpu-telemetry {how}"
-    if not config.input.is_synthetic:
-        for key in ("input.synthetic_tokens_mean", "input.synthetic_tokens_stddev"):
-            if key in given:
-                yield f"{given[key].source} has no effect with --input-file"
+    yield from inputs.without_effect(config, given)
     if not any(parse_url(url).scheme in ("https", "grpcs") for url in config.urls if url != EMBEDDED):
         for key in OPTIONS:
             if key.startswith("endpoint.tls_") and key in given:

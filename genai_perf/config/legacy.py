@@ -41,8 +41,7 @@ TRANSLATED: Mapping[str, Flag] = {
 """Old options that `translate` turns into present ones, or checks and drops."""
 
 LATER_OPTIONS: Sequence[str] = (
-    # data sets and traces
-    "--input-dataset",
+    # traces
     "--fixed-schedule",
 )
 
@@ -108,7 +107,7 @@ def translate(pairs: Sequence[tuple[str, str | None]]) -> list[tuple[str, str | 
         if name == "--output-format":
             translated.append(("--endpoint-type", _endpoint_type(str(value), given.get("--endpoint-type"))))
         elif name == "--prompt-source":
-            _check_prompt_source(str(value), has_file="--input-file" in given)
+            _check_prompt_source(str(value), given)
         else:
             translated.append((name, value))
     return translated
@@ -123,17 +122,25 @@ def _endpoint_type(output_format: str, endpoint_type: str | None) -> str:
     return meant
 
 
-def _check_prompt_source(source: str, *, has_file: bool) -> None:
-    match source:
-        case "synthetic" if has_file:
-            raise UsageError("--prompt-source synthetic contradicts --input-file")
-        case "file" if not has_file:
-            raise UsageError("--prompt-source file: needs --input-file")
-        case "synthetic" | "file":
-            return
-        case "dataset" | "url":
-            raise UsageError(f"--prompt-source: {source} is not available in this version")
-    raise UsageError(f"--prompt-source: {source!r} is not one of synthetic, file")
+_PROMPT_SOURCES: Mapping[str, str | None] = {
+    "synthetic": None,
+    "file": "--input-file",
+    "dataset": "--input-dataset",
+}
+"""The oldest releases' word for where prompts come from, and the option that says so by itself today."""
+
+
+def _check_prompt_source(source: str, given: Mapping[str, str | None]) -> None:
+    if source == "url":
+        raise UsageError(f"--prompt-source: {source} is not available in this version")
+    if source not in _PROMPT_SOURCES:
+        raise UsageError(f"--prompt-source: {source!r} is not one of {', '.join(_PROMPT_SOURCES)}")
+    needed = _PROMPT_SOURCES[source]
+    for option in ("--input-file", "--input-dataset"):
+        if option in given and option != needed:
+            raise UsageError(f"--prompt-source {source} contradicts {option}")
+    if needed is not None and needed not in given:
+        raise UsageError(f"--prompt-source {source}: needs {needed}")
 
 
 def with_endpoint_type(config: Config) -> tuple[Config, str | None]:

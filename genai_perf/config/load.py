@@ -7,7 +7,7 @@ error.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -25,6 +25,7 @@ from genai_perf.config.schema import (
     TelemetryConfig,
     TokenizerConfig,
 )
+from genai_perf.config.traffic import read_classes
 from genai_perf.exceptions import UsageError
 
 
@@ -51,6 +52,9 @@ EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("load.measurement_interval_ms", "load.measurement_request_count", "load.request_count"),
     ("load.measurement_interval_ms", "load.measurement_request_count", "load.duration_s"),
     ("output.verbose", "output.quiet"),
+    ("input.file", "input.dataset"),
+    ("input.synthetic_tokens_mean", "input.input_length_distribution", "input.isl_osl"),
+    ("input.output_tokens_mean", "input.output_length_distribution", "input.isl_osl"),
 )
 """Groups of options of which one source may give only one. A request count and a duration go together:
 whichever is reached first ends the run."""
@@ -76,8 +80,21 @@ def load(flags: Layer, extra_tokens: Sequence[str], environ: Mapping[str, str]) 
         config, note = legacy.with_endpoint_type(build(merged))
         warnings += [note] if note is not None and note not in warnings else []
         warnings += [line for line in checks.check(config, merged) if line not in warnings]
-        configs.append(config)
+        configs.append(_with_traffic(config, merged))
     return Loaded(tuple(configs), tuple(warnings))
+
+
+def _with_traffic(config: Config, layer: Layer) -> Config:
+    if config.input.traffic_file is None:
+        return config
+
+    def make(layer: Layer) -> Config:
+        own = {key: given for key, given in layer.items() if not key.startswith("load.")}
+        kind, _ = legacy.with_endpoint_type(build(own))
+        checks.check(kind, own)
+        return replace(kind, load=config.load)
+
+    return replace(config, traffic=read_classes(config.input.traffic_file, layer, make))
 
 
 def merge(*layers: Layer) -> dict[str, Given]:

@@ -53,10 +53,9 @@ def without_effect(config: Config, given: Layer) -> Iterator[str]:
         for key in OPTIONS:
             if not key.startswith(f"{section}.") or key not in given:
                 continue
-            from_file = config.input.file is not None and key != f"{section}.batch_size"
-            if from_file:
-                yield f"{given[key].source} has no effect with --input-file"
-            elif not made and config.input.file is None and not key.endswith(("width_mean", "height_mean")):
+            if not config.input.is_synthetic and key != f"{section}.batch_size":
+                yield f"{given[key].source} has no effect with {config.input.source}"
+            elif not made and config.input.is_synthetic and not key.endswith(("width_mean", "height_mean")):
                 yield f"{given[key].source} has no effect without {by}"
     if "audio.depths" in given and config.audio.is_made and config.audio.format == "mp3":
         yield f"{given['audio.depths'].source} has no effect with --audio-format mp3"
@@ -65,7 +64,7 @@ def without_effect(config: Config, given: Layer) -> Iterator[str]:
 def check_endpoint(config: Config, *, takes_text: bool, takes_images: bool, takes_audio: bool) -> list[str]:
     """The rules that depend on what the endpoint takes; raises UsageError, returns warnings."""
     kind = config.endpoint.type
-    image, audio, from_file = config.image, config.audio, config.input.file is not None
+    image, audio, from_file = config.image, config.audio, not config.input.is_synthetic
     if not takes_images and (image.are_made or image.batch_size > 1):
         option = "--batch-size-image" if image.batch_size > 1 else "--image-width-mean"
         raise UsageError(f"{option}: {kind} takes no images", hint="multimodal, nvclip, image_retrieval do")

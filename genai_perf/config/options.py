@@ -11,8 +11,8 @@ from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from genai_perf.config.schema import AnalyzeConfig, CheckpointConfig, Config, ProcessConfig
-from genai_perf.config.values import parse_extra_inputs, parse_goodput
+from genai_perf.config.schema import AnalyzeConfig, CheckpointConfig, ProcessConfig, sections
+from genai_perf.config.values import parse_columns, parse_extra_inputs, parse_goodput
 from genai_perf.exceptions import UsageError
 
 
@@ -172,7 +172,7 @@ _METADATA = ("flags", "off", "help", "metavar", "at_least", "more_than", "at_mos
 
 
 def _read_schema() -> dict[str, Option]:
-    rows = [row for section in fields(Config) for row in rows_of(section.name, section.type)]  # type: ignore[arg-type]
+    rows = [row for name, section in sections().items() for row in rows_of(name, section)]
     return {row.key: row for row in rows}
 
 
@@ -184,7 +184,7 @@ def _without_none(annotation: Any) -> Any:
     return annotation
 
 
-_PARSERS = {"input.extra": parse_extra_inputs, "metrics.goodput": parse_goodput}
+_PARSERS = {"input.extra": parse_extra_inputs, "metrics.goodput": parse_goodput, "input.columns": parse_columns}
 """Options whose values have a grammar of their own."""
 
 OPTIONS: Mapping[str, Option] = _read_schema()

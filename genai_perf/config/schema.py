@@ -91,13 +91,22 @@ class EndpointConfig:
 class InputConfig:
     """What to send."""
 
-    file: str | None = option(None, "--input-file", metavar="FILE", help="Prompts: a JSONL file with `text` (or `text_input`), or a directory of them, or `synthetic:queries,passages` for rankings.")
-    num_dataset_entries: int = option(100, "--num-dataset-entries", "--num-prompts", at_least=1, help="How many different prompts to make.")
+    file: str | None = option(None, "--input-file", metavar="[FORMAT:]FILE", help="Prompts from a file (JSONL, JSON, CSV, TSV, Parquet, text, ShareGPT) or a directory of them, or `synthetic:queries,passages` for rankings.")
+    row_limit: int | None = option(None, "--input-row-limit", at_least=1, help="Take only the first so many rows of --input-file. [default: all]")
+    dataset: str | None = option(None, "--input-dataset", metavar="NAME|DIR", help="Prompts from a dataset: openorca, cnn_dailymail, any of the hub's by name, or a directory with one; the first --num-dataset-entries of its rows.")
+    dataset_split: str | None = option(None, "--dataset-split", metavar="NAME", help="Which part of it. [default: train, or the only one]")
+    dataset_config: str | None = option(None, "--dataset-config", "--dataset-subset", metavar="NAME", help="Which of its subsets, where it has several.")
+    dataset_revision: str | None = option(None, "--dataset-revision", metavar="REV", help="Branch, tag or commit of it on the hub.")
+    columns: Mapping[str, str] = option({}, "--dataset-columns", metavar="ROLE:COLUMN…", help="What its columns are, or those of a file: prompt, system, output, output_length, image, audio, messages. [default: by their names]")
+    num_dataset_entries: int = option(100, "--num-dataset-entries", "--num-prompts", at_least=1, help="How many different prompts to make, or to take from a dataset.")
     synthetic_tokens_mean: int = option(550, "--synthetic-input-tokens-mean", "--isl", at_least=0, help="Tokens in a synthetic prompt.")
     synthetic_tokens_stddev: int = option(0, "--synthetic-input-tokens-stddev", at_least=0, help="Standard deviation of that.")
     output_tokens_mean: int | None = option(None, "--output-tokens-mean", "--osl", at_least=1, help="Output tokens to ask for; left to the server unless given.")
     output_tokens_stddev: int = option(0, "--output-tokens-stddev", at_least=0, help="Standard deviation of that.")
     output_tokens_deterministic: bool = option(False, "--output-tokens-mean-deterministic", help="Ask for exactly that many (min_tokens beside max_tokens).")
+    input_length_distribution: str | None = option(None, "--input-length-distribution", metavar="LENGTHS", help="Tokens in a synthetic prompt: normal:MEAN:STDDEV, uniform:MIN:MAX, lognormal:MEDIAN:SIGMA, zipf:EXPONENT:MAX, file:FILE; `:LEAST..MOST` behind it cuts it off.")
+    output_length_distribution: str | None = option(None, "--output-length-distribution", metavar="LENGTHS", help="Output tokens to ask for, likewise.")
+    isl_osl: str | None = option(None, "--isl-osl", metavar="PAIRS", help="Input and output tokens together, each pair ISL/OSL:WEIGHT with its share: 128/128:0.4,1000/200:0.6; or file:FILE.")
     prefix_prompt_num: int = option(0, "--num-prefix-prompts", at_least=0, help="Size of a pool of prefixes that prompts begin with.")
     prefix_prompt_length: int = option(100, "--prefix-prompt-length", at_least=0, help="Tokens in a prefix.")
     traffic_file: Path | None = option(None, "--traffic", metavar="FILE", help="Kinds of traffic to mix: YAML with a weight and options (input, model, goodput) for each name.")
@@ -115,7 +124,18 @@ class InputConfig:
     @property
     def is_synthetic(self) -> bool:
         """Whether prompts are made rather than read."""
-        return self.file is None or self.file.startswith("synthetic:")
+        return self.dataset is None and (self.file is None or self.file.startswith("synthetic:"))
+
+    @property
+    def source(self) -> str:
+        """The option that says where prompts come from, where they are read."""
+        return "--input-file" if self.dataset is None else "--input-dataset"
+
+    @property
+    def limits_output(self) -> bool:
+        """Whether an option says how many output tokens to ask for."""
+        given = (self.output_tokens_mean, self.output_length_distribution, self.isl_osl)
+        return any(option is not None for option in given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,6 +361,7 @@ class Config:
         load = self.load
         return (
             bool(self.input.num_sessions)
+            or (self.input.file or "").startswith("conversations:")
             or load.session_concurrency is not None
             or load.session_rate is not None
         )

@@ -52,6 +52,30 @@ def _plain_value(text: str) -> bool | int | float | str:
     return text
 
 
+COLUMN_ROLES = ("prompt", "system", "output", "output_length", "image", "audio", "messages")
+"""What a column of a dataset can be."""
+
+
+def parse_columns(texts: Iterable[str], source: str) -> dict[str, str]:
+    """Columns by what they are, from `role:column`; which columns there are is the dataset's business."""
+    columns: dict[str, str] = {}
+    for text in texts:
+        role, _, column = text.partition(":")
+        if not role or not column:
+            raise UsageError(
+                f"{source}: {text!r} is not ROLE:COLUMN",
+                hint="for example --dataset-columns prompt:question output:answer",
+            )
+        if role not in COLUMN_ROLES:
+            raise UsageError(f"{source}: {role!r} is not one of {', '.join(COLUMN_ROLES)}")
+        if role in columns:
+            raise UsageError(
+                f"{source}: {role} is given twice", hint=f"columns are joined by +: {role}:{columns[role]}+{column}"
+            )
+        columns[role] = column
+    return columns
+
+
 _PARAMETER_TYPES = ("bool", "int", "string")
 
 

@@ -41,6 +41,7 @@ _COLUMNS = {
     "turn": pa.int32(),
     "model": pa.string(),
     "url": pa.string(),
+    "traffic_class": pa.string(),
     "phase": pa.string(),
     "due_ns": pa.int64(),
     "start_ns": pa.int64(),
@@ -81,7 +82,7 @@ _NO_USAGE = Usage()
 
 SCHEMA = pa.schema(list(_COLUMNS.items()))
 
-_LATER = {"tool_ns", "tool_chars", "tool_text", "images"}
+_LATER = {"traffic_class", "tool_ns", "tool_chars", "tool_text", "images"}
 """Columns that journals of earlier versions do not have; they are read as empty, or unknown."""
 
 _SPREAD = 6

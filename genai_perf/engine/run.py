@@ -13,13 +13,12 @@ from genai_perf import schedule
 from genai_perf.clock import NS_PER_MS, NS_PER_S, Origin
 from genai_perf.config.schema import Config
 from genai_perf.endpoints import Endpoint
-from genai_perf.engine import progress, timer
+from genai_perf.engine import progress, script, timer
 from genai_perf.engine.continuing import Half
 from genai_perf.engine.journal import Journal
 from genai_perf.engine.manners import HangUps, PrefillLimit
 from genai_perf.engine.recorder import Recorder
 from genai_perf.engine.runner import Runner
-from genai_perf.engine.script import Conversations, Rows, Script
 from genai_perf.engine.windows import Windows
 from genai_perf.schedule import LoadFile
 from genai_perf.transports import Transport
@@ -132,7 +131,12 @@ class Run:
         self._transport = transport
         self._timer = ticker
         self._recorder = Recorder(job.endpoint, journal, self._count, self._give_up, self._time_left_ns)
-        self._runner = Runner(_script(job), _mannered(transport, job.config), ticker, self._keep)
+        self._runner = Runner(
+            script.of(job.workload, job.endpoint, f"{job.config.input.random_seed}:traffic"),
+            _mannered(transport, job.config),
+            ticker,
+            self._keep,
+        )
         self._counts = progress.Counts()
         self._phase = Phase.WARMUP
         self._windows: Windows | None = None
@@ -366,12 +370,6 @@ class Run:
     def _say(self, text: str) -> None:
         if not self._job.config.output.quiet:
             sys.stderr.write(f"\n{text}\n" if sys.stderr.isatty() else f"{text}\n")
-
-
-def _script(job: Job) -> Script:
-    if job.workload.starts is None:
-        return Rows(job.workload.requests)
-    return Conversations(job.workload, job.endpoint)
 
 
 def _mannered(transport: Transport, config: Config) -> Transport:

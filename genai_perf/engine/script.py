@@ -1,6 +1,7 @@
 """Where the runner takes its requests from: a slot is a conversation, and most have one turn."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -8,8 +9,17 @@ from typing import Protocol
 import msgspec
 
 from genai_perf.endpoints import Endpoint
-from genai_perf.types import Answer, Exchange, Request, Slot, Workload
+from genai_perf.types import Answer, Exchange, Request, Slot, TrafficClass, Workload
 from genai_perf.workload.build import encode
+
+
+def of(workload: Workload, endpoint: Endpoint, seed: str) -> "Script":
+    """What a run says. `seed` draws the kind of traffic of each slot, where several are mixed."""
+    if workload.classes:
+        return Mixed(workload, endpoint, seed)
+    if workload.starts is not None:
+        return Conversations(workload, workload.requests, endpoint)
+    return Rows(workload.requests)
 
 
 class Script(Protocol):
@@ -57,10 +67,13 @@ class Conversations:
 
     has_turns = True
 
-    def __init__(self, workload: Workload, endpoint: Endpoint) -> None:
+    def __init__(
+        self, workload: Workload | TrafficClass, requests: Sequence[Request], endpoint: Endpoint
+    ) -> None:
         assert endpoint.follow is not None
-        self._requests = workload.requests
-        self._starts = workload.starts or range(len(workload.requests))
+        assert workload.starts is not None
+        self._requests = requests
+        self._starts = workload.starts
         self._keeps_answers = workload.history == "server"
         self._follow = endpoint.follow
         self._decode = endpoint.decode
@@ -101,3 +114,42 @@ class Conversations:
                 answer: Answer = finished.value
                 return answer
             await asyncio.sleep(0)  # a long answer must not hold up the others
+
+
+class Mixed:
+    """Several kinds of traffic, drawn by their weights, each over and over in its own order."""
+
+    def __init__(self, workload: Workload, endpoint: Endpoint, seed: str) -> None:
+        self._names = [kind.name for kind in workload.classes]
+        self._scripts: dict[str, Script] = {
+            kind.name: Rows(workload.requests[kind.rows.start : kind.rows.stop])
+            if kind.starts is None
+            else Conversations(kind, workload.requests, endpoint)
+            for kind in workload.classes
+        }
+        self._weights = [kind.weight for kind in workload.classes]
+        self._random = random.Random(seed)
+        self._drawn: list[tuple[str, int]] = []
+        """The kind of each slot, and how many of that kind came before it."""
+        self._counts = dict.fromkeys(self._names, 0)
+        self.has_turns = any(script.has_turns for script in self._scripts.values())
+
+    def take(self, slot: Slot) -> Request | None:
+        """The next of the kind that is drawn for this slot."""
+        while len(self._drawn) <= slot.index:
+            (name,) = self._random.choices(self._names, self._weights)
+            self._drawn.append((name, self._counts[name]))
+            self._counts[name] += 1
+        name, number = self._drawn[slot.index]
+        return self._scripts[name].take(Slot(number, None))
+
+    async def wait(self, slot: Slot) -> Request:
+        """Every kind is there."""
+        request = self.take(slot)
+        assert request is not None
+        return request
+
+    async def next_turn(self, exchange: Exchange) -> Request | None:
+        """As its kind goes on."""
+        script = self._scripts[exchange.request.traffic_class]
+        return await script.next_turn(exchange) if script.has_turns else None

@@ -302,7 +302,7 @@ def _read_batch(
         "lateness_ns": started[planned] - arrow.numbers(due)[planned],
         "kernel_stamps": int(arrow.equals(batch.column("stamp"), Stamp.KERNEL)[rows].sum()),
         "events_with_slack": events_with_slack,
-        "errors": _errors(
+        "errors": errors_of(
             batch.column("error_kind"), batch.column("error_message"), np.flatnonzero(benchmark & ~succeeded)
         ),
         "empty": int((succeeded & (events == 0)).sum()),
@@ -317,13 +317,14 @@ def _given(kinds: pa.Array) -> Bools:
     return arrow.valid(kinds.indices if pa.types.is_dictionary(kinds.type) else kinds)
 
 
-def _errors(kinds: pa.Array, messages: pa.Array, rows: Ints) -> dict[str, tuple[int, str]]:
+def errors_of(kinds: pa.Array, messages: pa.Array, rows: Ints) -> dict[str, tuple[int, str]]:
     """How many of these rows failed in which way, with the first message of each kind."""
     import numpy as np
 
+    words, places = arrow.words(kinds)
+    rows = rows[places[rows] >= 0]
     if not len(rows):
         return {}
-    words, places = arrow.words(kinds)
     present, first, counts = np.unique(places[rows], return_index=True, return_counts=True)
     return {
         words[kind]: (int(count), messages[int(rows[place])].as_py() or "")

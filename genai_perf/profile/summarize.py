@@ -33,6 +33,7 @@ def summarize(
     Raises ArtifactError, UsageError and TokenizerError.
     """
     from genai_perf.engine import journal
+    from genai_perf.metrics.classes import by_class
     from genai_perf.metrics.compute import of_columns
     from genai_perf.metrics.goodput import check_goodput
     from genai_perf.metrics.histories import count_inputs, has_histories
@@ -79,7 +80,7 @@ def summarize(
         summary = _of_merged(summary, info.merged)
     sampled = store.read(directory)
     gpus = _gpus(sampled, columns)
-    server = _server(sampled, sent, summary, config["endpoint"]["model_names"])
+    server = _server(sampled, sent, summary, _models(config))
     for beside in (gpus, server):
         if beside is not None:
             summary = replace(summary, notes=(*summary.notes, *beside.notes))
@@ -99,6 +100,7 @@ def summarize(
         title=endpoint.title,
         produces_tokens=endpoint.produces_tokens,
         columns=columns,
+        classes=tuple(by_class(columns, records, config.get("traffic", {}))),
         gpus=gpus,
         server=server,
     )
@@ -123,6 +125,12 @@ def _gpus(sampled: "Telemetry | None", columns: "Columns") -> "GPUs | None":
     if sampled is None or not len(columns):
         return None
     return gpu.read(sampled, int(columns.start_ns.min()), int(columns.last_ns.max()))
+
+
+def _models(config: Mapping[str, Any]) -> list[str]:
+    """Every model that was asked, those of the kinds of traffic too."""
+    asked = [config["endpoint"], *config.get("traffic", {}).values()]
+    return list(dict.fromkeys(name for each in asked for name in each["model_names"]))
 
 
 def _server(

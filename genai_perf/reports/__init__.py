@@ -6,6 +6,7 @@ the same summary, so they cannot disagree, and all can be made again from a run'
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from genai_perf.types import RunEnd, RunInfo, Summary
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from genai_perf.metrics.classes import ClassSummary
     from genai_perf.metrics.columns import Columns
     from genai_perf.telemetry.gpu import GPUs
     from genai_perf.telemetry.server_metrics import ServerMetrics
@@ -36,6 +38,8 @@ class Result:
     title: str = "LLM Metrics"
     """Of the console table."""
     produces_tokens: bool = True
+    classes: Sequence[ClassSummary] = ()
+    """Of each kind of traffic, where the run mixed several."""
     columns: Columns | None = None
     """What the summary was made of; only `plots` reads it, and counts no tokens without."""
     gpus: GPUs | None = None

@@ -2,11 +2,12 @@
 
 GenAI-Perf's are the metrics, `telemetry_stats`, `input_config` and `sessions`. After them: our metrics, in
 the same form; `uncertainty`, how far the truth may lie from each statistic, in the metric's unit;
-`exactness`, on what evidence; and `errors`, `streaming`, `tokenizer`, `run`, `notes`, `versions`, `gpus`,
-`server_statistics`. Within a metric, `p99.9` and `count` stand after GenAI-Perf's statistics.
+`exactness`, on what evidence; and `errors`, `traffic_classes`, `streaming`, `tokenizer`, `run`, `notes`,
+`versions`, `gpus`, `server_statistics`. Within a metric, `p99.9` and `count` stand after its statistics.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 from genai_perf.clock import NS_PER_S
 from genai_perf.metrics.catalog import CATALOG
+from genai_perf.metrics.classes import ClassSummary
 from genai_perf.metrics.sessions import by_session
 from genai_perf.reports import Result, gpus, models, server_metrics
 from genai_perf.reports.csv_file import statistics
@@ -63,10 +65,12 @@ def document(result: Result) -> dict[str, Any]:
             if isinstance(figure, Stats) and figure.uncertainty is not None
         },
         "exactness": dict(result.summary.exactness),
-        "errors": {
-            kind: {"count": count, "message": message}
-            for kind, (count, message) in result.summary.errors.items()
-        },
+        "errors": _errors(result.summary.errors),
+        **(
+            {"traffic_classes": {each.name: _class(each) for each in result.classes}}
+            if result.classes
+            else {}
+        ),
         "streaming": result.info.streaming,
         "tokenizer": dict(result.info.tokenizer),
         "run": _run(result),
@@ -77,6 +81,18 @@ def document(result: Result) -> dict[str, Any]:
         **({"server_metrics": server_metrics.document(result.server)} if result.server is not None else {}),
         **({"server_statistics": models.details(served)} if (served := models.of(result)) else {}),
     }
+
+
+def _class(kind: ClassSummary) -> dict[str, Any]:
+    return {
+        "weight": kind.weight,
+        **{tag: _metric(tag, figure) for tag, figure in kind.metrics.items()},
+        "errors": _errors(kind.errors),
+    }
+
+
+def _errors(errors: Mapping[str, tuple[int, str]]) -> dict[str, Any]:
+    return {kind: {"count": count, "message": message} for kind, (count, message) in errors.items()}
 
 
 def _sessions(result: Result) -> dict[str, Any]:

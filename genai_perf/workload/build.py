@@ -16,7 +16,7 @@ import msgspec
 from genai_perf.config import Config
 from genai_perf.endpoints import Endpoint
 from genai_perf.exceptions import InputError, UsageError
-from genai_perf.types import Request, Turn, Workload
+from genai_perf.types import Request, TrafficClass, Turn, Workload
 from genai_perf.workload import rankings, sources
 from genai_perf.workload.sources import PAYLOAD, SYNTHETIC, Conversation, is_synthetic, stream
 from genai_perf.workload.tokenizer import Tokenizer
@@ -72,6 +72,8 @@ def build(config: Config, endpoint: Endpoint, tokenizer: Tokenizer | None) -> Wo
     and InputError.
     """
     check(config, endpoint)
+    if config.traffic:
+        return _mixed(config, endpoint, tokenizer)
     if endpoint.render is not None:
         _try_out(config, endpoint)
     conversations = sources.conversations(config, endpoint, tokenizer)
@@ -80,6 +82,28 @@ def build(config: Config, endpoint: Endpoint, tokenizer: Tokenizer | None) -> Wo
         return Workload(requests)
     starts = [row for row, request in enumerate(requests) if request.turn == 0]
     return Workload(requests, starts, config.input.session_history)
+
+
+def _mixed(config: Config, endpoint: Endpoint, tokenizer: Tokenizer | None) -> Workload:
+    """The workloads of all kinds of traffic, one behind the other."""
+    requests: list[Request] = []
+    kinds = []
+    for kind in config.traffic:
+        part = build(kind.config, endpoint, tokenizer)
+        first = len(requests)
+        requests += [
+            replace(
+                request,
+                index=first + request.index,
+                conversation=f"{kind.name}-{request.conversation}",
+                traffic_class=kind.name,
+            )
+            for request in part.requests
+        ]
+        starts = None if part.starts is None else [first + row for row in part.starts]
+        rows = range(first, len(requests))
+        kinds.append(TrafficClass(kind.name, kind.weight, rows, starts, part.history))
+    return Workload(requests, classes=kinds)
 
 
 def requests_of(

@@ -56,7 +56,7 @@ def converse(given, places, *plans, due=None, slots=None, duration_ns=None):
     kept = []
 
     async def main():
-        script = Conversations(given, endpoints.get("chat"))
+        script = Conversations(given, given.requests, endpoints.get("chat"))
         runner = Runner(script, VirtualTransport(plan=said), VirtualTimer(), lambda *each: kept.append(each))
         arrivals = iter(due) if due is not None else repeat(None)
         wanted = len(given.starts) if slots is None else slots

@@ -15,7 +15,7 @@ from genai_perf.reports.plots.images import Image, by_kaleido
 from genai_perf.types import Phase, RequestError, RequestRecord, RunInfo, Stamp
 
 GOOD = RequestRecord(
-    index=0, input_index=0, conversation="0", turn=0, model="m", url="http://localhost",
+    index=0, input_index=0, conversation="0", turn=0, model="m", url="http://localhost", traffic_class="",
     phase=Phase.BENCHMARK, due_ns=None, start_ns=0, sent_ns=10, end_ns=9_000_000,
     dns_ns=None, connect_ns=5, tls_ns=None, headers_ns=1, first_byte_ns=2,
     status=200, stamp=Stamp.KERNEL, content_ns=[5_000_000, 6_000_000], content_chars=[2, 2],

@@ -24,11 +24,12 @@ here = Path(sys.argv[1])
 config = Config(endpoint=EndpointConfig(model_names=("m",), type="chat", streaming=True))
 info = RunInfo("1.0", "genai-perf", 1_700_000_000_000_000_000, "chat", True, config.public(), {}, {})
 good = RequestRecord(
-    index=0, input_index=0, conversation="0", turn=0, model="m", url="http://localhost",
+    index=0, input_index=0, conversation="0", turn=0, model="m", url="http://localhost", traffic_class="",
     phase=Phase.BENCHMARK, due_ns=None, start_ns=0, sent_ns=10, end_ns=9_000_000,
     dns_ns=None, connect_ns=5, tls_ns=None, headers_ns=1, first_byte_ns=2,
     status=200, stamp=Stamp.KERNEL, content_ns=[5_000_000, 6_000_000], content_chars=[2, 2],
-    content_lag_ns=[100, 100], content_slack_ns=[0, 50], reasoning_ns=[], reasoning_chars=[], tool_ns=[], tool_chars=[],
+    content_lag_ns=[100, 100], content_slack_ns=[0, 50], reasoning_ns=[], reasoning_chars=[],
+    tool_ns=[], tool_chars=[],
     text="abcd", reasoning_text="", tool_text="", finish_reason="stop", input_tokens=None, images=0,
     request_bytes=1, response_bytes=1, usage=Usage(output_tokens=4), error=None,
 )
