@@ -14,6 +14,14 @@ from genai_perf.exceptions import ArtifactError
 from genai_perf.metrics import GPU_MEMORY_USED, GPU_POWER_USAGE, GPU_UTILIZATION, TTFT, figure
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_in_the_working_directory(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint there is read where the directory's own is missing."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+
+
 def planned(concurrency: int, **inputs: object) -> Scenario:
     return Scenario.planned(chat(concurrency, **inputs), {"concurrency": concurrency})
 

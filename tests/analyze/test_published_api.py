@@ -416,7 +416,7 @@ def test_without_a_file_the_results_are_those_given_and_can_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    caplog.set_level("DEBUG")
+    caplog.set_level("DEBUG", logger="genai_perf")
     config = ConfigCommand(model_names=["gpt2"])
     empty = Checkpoint(config)
     assert [] == empty.results.run_configs
