@@ -88,9 +88,8 @@ class GrpcConnection:
         self._messages.clear()
         self._other = None
         self.is_silent = True
-        exchange.start_ns = exchange.sent_ns = self._wire.begin()
+        exchange.start_ns = exchange.sent_ns = self._wire.start(frames)
         exchange.stamp = self._wire.stamp
-        self._wire.send(frames)
         self._is_sending = True
         self._note_sent()
         return done
@@ -136,6 +135,8 @@ class GrpcConnection:
                 exchange.at_ns += [wire.at_ns] * new
                 exchange.read_ns += [wire.now_ns] * new
                 exchange.after_ns += [wire.empty_ns] * new
+                if not known and exchange.on_first_byte is not None:
+                    exchange.on_first_byte()
                 if (
                     wire.stamp is Stamp.KERNEL
                     and self._http2.ended_in_data

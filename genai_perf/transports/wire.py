@@ -61,7 +61,7 @@ class Wire:
         self._pending = memoryview(b"")
         self._send_error: OSError | None = None
         self.stamp = Stamp.KERNEL if self._can_stamp else Stamp.USER
-        """Who stamped the reads since `begin`."""
+        """Who stamped the reads since `start`."""
         self.now_ns = 0
         """When the last read returned."""
         self.at_ns = 0
@@ -81,10 +81,13 @@ class Wire:
         self._wall_offset = wall_offset
         self.at_ns = self.empty_ns = self.now_ns = 0
 
-    def begin(self) -> int:
-        """Forget what came before: an exchange begins. Gives its start (ns)."""
+    def start(self, data: bytes) -> int:
+        """Send what begins an exchange, and forget what came before. Gives the instant just before (ns)."""
+        if self._tls is not None:
+            data = self._tls.encrypt(data)
         self.stamp = Stamp.KERNEL if self._can_stamp else Stamp.USER
         self.at_ns = self.empty_ns = start_ns = monotonic_ns() - self._origin_ns
+        self._put(data)
         return start_ns
 
     def elapsed_ns(self) -> int:

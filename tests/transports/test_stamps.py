@@ -135,7 +135,7 @@ async def test_events_that_wait_together_carry_the_last_ones_arrival_and_say_sin
 async def test_where_the_kernel_does_not_stamp_the_exchange_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("genai_perf.transports.connection.enable_kernel_stamps", lambda sock: False)
+    monkeypatch.setattr("genai_perf.transports.wire.enable_kernel_stamps", lambda sock: False)
     script = Stepped(chunk(event(b"one")), LAST_CHUNK)
     with Server(script) as server:
         async with native(server.url) as transport, in_flight(transport) as (exchange, _):
@@ -193,9 +193,9 @@ async def test_a_read_without_a_kernel_stamp_makes_the_exchange_one_of_ours(
     script = Stepped(chunk(event(b"one")), LAST_CHUNK)
     with Server(script) as server:
         async with native(server.url) as transport:
-            connection = transport._pools[0].idle[0]
-            receive = connection._recvmsg
-            connection._recvmsg = lambda *sizes: (receive(*sizes)[0], [], 0, None)
+            wire = transport._pools[0].idle[0]._wire
+            receive = wire._recvmsg
+            wire._recvmsg = lambda *sizes: (receive(*sizes)[0], [], 0, None)
             async with in_flight(transport) as (exchange, _):
                 server.step()
                 await until(lambda: len(exchange.data) == 1)
