@@ -7,13 +7,14 @@ is measured and not what else the machine does. Needs Linux, two cores, a C comp
 
     python benchmarks/run.py [NAME …]
 
-NAME: accuracy tokens requests open_loop memory startup reports analyze endpoints sampling
+NAME: accuracy tokens requests open_loop memory startup reports analyze endpoints sampling grpc
 """
 
 import argparse
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import statistics
@@ -335,7 +336,10 @@ def sampling() -> Iterator[Figure]:
     """Pages as large as vLLM's and as a DCGM exporter's for eight GPUs, sampled beside the run."""
     share, rows = telemetry.share_of_a_core(10)
     yield Figure(
-        "CPU of the sampling process", f"{share:.2%} of a core ({rows:,} values in 10 s)", "≤ 1 %", share <= 0.01
+        "CPU of the sampling process",
+        f"{share:.2%} of a core ({rows:,} values in 10 s)",
+        "≤ 1 %",
+        share <= 0.01,
     )
     streams = 500
     off = ("--no-server-metrics", "--gpu-telemetry", "off")
@@ -354,6 +358,50 @@ def sampling() -> Iterator[Figure]:
     )
 
 
+def grpc() -> Iterator[Figure]:
+    """Streams of 128 responses, 64 at a time: the whole command, grpcio's client, and the least there is."""
+    responses, calls, requests = 128, 64, 2_000
+    script, port = str(HERE / "grpc_streams.py"), 7107
+    on_client = ["taskset", "-c", CLIENT_CORE]
+    server = subprocess.Popen(
+        ["taskset", "-c", SERVER_CORE, sys.executable, script, "serve", str(port), str(responses)]
+    )
+    try:
+        time.sleep(1)
+        others = {}
+        for kind in ("bare", "aio"):
+            line = subprocess.check_output(
+                [*on_client, sys.executable, script, kind, str(port), str(calls), "3"]
+            )
+            others[kind] = json.loads(line)
+        with tempfile.TemporaryDirectory() as name:
+            rows = Path(name) / "rows.jsonl"
+            rows.write_text(json.dumps({"text": f"{sys.executable} {script} request"}) + "\n")
+            options = (
+                f"profile -m bench --endpoint-type dynamic_grpc --grpc-method bench.Streams/Words "
+                f"--input-file {rows} -u 127.0.0.1:{port} --artifact-dir {name} --concurrency {calls} "
+                f"--request-count {requests} --gpu-telemetry off --no-server-metrics"
+            )
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run([*on_client, *GENAI_PERF, *options.split()], check=True, capture_output=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            found = json.loads(next(Path(name).glob("*/profile_export_genai_perf.json")).read_text())
+        cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    finally:
+        server.terminate()
+        server.wait()
+    a_second = found["request_throughput"]["avg"] * responses
+    a_cpu_second = requests * responses / cpu_s
+    least, grpcio = (others[kind]["responses_per_cpu_s"] for kind in ("bare", "aio"))
+    yield Figure(
+        "gRPC responses a second of one core's time, reports included",
+        f"{a_cpu_second:,.0f}, {a_cpu_second / least:.2f} of the bare loop's {least:,.0f}; grpc.aio alone "
+        f"{grpcio:,.0f}; {a_second:,.0f}/s by the clock",
+        "≥ 20,000",
+        a_cpu_second >= 20_000,
+    )
+
+
 FIGURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "accuracy": accuracy,
     "tokens": tokens,
@@ -365,6 +413,7 @@ FIGURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "analyze": analyze,
     "endpoints": endpoint_costs,
     "sampling": sampling,
+    "grpc": grpc,
 }
 
 
