@@ -209,7 +209,10 @@ def test_a_report_changes_only_what_is_given(runs):
             ["-m", "gpt2", "--service-kind", "triton", "--endpoint-type", "chat"],
             "Invalid endpoint-type 'chat' for service-kind 'triton'.",
         ),
-        (["-m", "gpt2", "--service-kind", "x"], "--service-kind: 'x' is not one of openai, triton, dynamic_grpc"),
+        (
+            ["-m", "gpt2", "--service-kind", "x"],
+            "--service-kind: 'x' is not one of openai, triton, dynamic_grpc",
+        ),
         (
             [*CHAT, "--backend", "vllm"],
             "The backend should only be used with the following combination: 'service_kind: triton' & "

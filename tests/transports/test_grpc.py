@@ -11,7 +11,12 @@ from certificates import Authority
 from grpc_wire import METHOD, call, calling, echo, exchange_of, in_flight, serving, unopened
 from wire import PATIENCE_S, assert_in_order, until, unused_port
 
+from genai_perf.clock import Origin
+from genai_perf.config.schema import EndpointConfig
 from genai_perf.exceptions import ServerError, UsageError
+from genai_perf.transports.address import Address
+from genai_perf.transports.grpc import GrpcTransport
+from genai_perf.transports.kept import Kept
 from genai_perf.types import Stamp
 
 Messages = AsyncIterator[bytes]
@@ -253,6 +258,20 @@ async def test_connection_reuse_never_opens_one_for_every_call() -> None:
             exchange = await call(transport, b"x")
             assert_in_order(exchange)
             assert exchange.connect_ns is not None
+
+
+async def test_the_next_run_goes_on_with_the_connections_of_the_one_before() -> None:
+    kept = Kept()
+    async with serving(echo) as (_, url):
+        for number in range(3):
+            transport = GrpcTransport([Address.of(url)], METHOD, {}, EndpointConfig(), Origin.now(), kept)
+            await transport.open(1)
+            (connection,) = transport._pools[0].idle
+            exchange = await call(transport, b"x" * 1000)
+            assert_in_order(exchange)
+            assert 2 * number + 1 == connection._http2.stream  # type: ignore[attr-defined]
+            await transport.close()
+        await kept.close()
 
 
 async def test_many_calls_at_once_each_have_a_connection_of_their_own() -> None:
