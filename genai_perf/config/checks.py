@@ -155,7 +155,8 @@ def _check_urls(config: Config, given: Layer) -> None:
             )
         return
     for text in urls:
-        parse_url(text, source)
+        if parse_url(text, source).scheme in ("grpc", "grpcs") and not config.is_grpc:
+            raise UsageError(f"{source}: {text}: {config.endpoint.type} is spoken over http, not grpc")
 
 
 def _check_path(config: Config, _given: Layer) -> None:

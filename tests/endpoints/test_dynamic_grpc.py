@@ -186,6 +186,7 @@ def test_a_service_that_is_not_there_is_refused_with_those_that_are(
         (f"{METHOD} --proto nothing.proto", "--proto: no file 'nothing.proto'"),
         (f"{METHOD} --proto {ROWS} --proto-descriptor {ROWS}", "--proto and --proto-descriptor exclude"),
         (f"{METHOD} --streaming", "The --streaming option is not supported for dynamic_grpc."),
+        ("--endpoint-type chat -u grpc://h:1", "--url: grpc://h:1: chat is spoken over http, not grpc"),
         ("--endpoint-type chat --grpc-method a.B/C", "--grpc-method needs --endpoint-type dynamic_grpc"),
         (
             "--endpoint-type chat --grpc-compression-algorithm gzip",
