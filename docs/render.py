@@ -1,4 +1,4 @@
-"""Refreshes the generated parts of the README: `make docs`; `--check` only says whether they are fresh.
+"""Refreshes the generated parts of the documentation: `make docs`; `--check` says whether they are fresh.
 
 A part stands between `<!-- NAME:begin … -->` and `<!-- NAME:end -->`; `BLOCKS` says what makes it. The
 figures of `make bench` are not among them: they are pasted by whoever has measured them.
@@ -13,8 +13,9 @@ from genai_perf.config import legacy, passthrough
 from genai_perf.config.options import ANALYZE_OPTIONS, CHECKPOINT_OPTIONS, OPTIONS, Option
 from genai_perf.config.passthrough import Verdict
 from genai_perf.metrics.catalog import metrics_table_markdown
+from genai_perf.metrics.gpu import gpu_table_markdown
 
-README = Path(__file__).parents[1] / "README.md"
+DOCS = Path(__file__).parent
 
 SECTIONS = {
     "endpoint": "Endpoint",
@@ -64,7 +65,6 @@ def not_yet() -> str:
         {
             "commands": legacy.LATER_COMMANDS,
             "options": legacy.LATER_OPTIONS,
-            "values of `--input-file`": [f"{prefix}…" for prefix in legacy.LATER_INPUT_PREFIXES],
             "after `--`": _passed(Verdict.LATER),
         }
     )
@@ -94,38 +94,45 @@ def _list(names: Mapping[str, Sequence[str]]) -> str:
     return "".join(
         f"- {what}: {', '.join(f'`{name}`' for name in sorted(set(words)))}\n"
         for what, words in names.items()
+        if words
     )
 
 
-BLOCKS: Mapping[str, Callable[[], str]] = {
-    "metrics": metrics_table_markdown,
-    "options": options,
-    "not-yet": not_yet,
-    "pass-through": passed_through,
+BLOCKS: Mapping[str, tuple[str, Callable[[], str]]] = {
+    "metrics": ("metrics.md", metrics_table_markdown),
+    "gpu-metrics": ("telemetry.md", gpu_table_markdown),
+    "options": ("options.md", options),
+    "not-yet": ("from-genai-perf.md", not_yet),
+    "pass-through": ("from-genai-perf.md", passed_through),
 }
+"""By name: the page that has it, and what makes it."""
 
 
-def render(text: str) -> str:
-    """The document with its blocks made anew; KeyError for one that it does not have."""
-    for name, block in BLOCKS.items():
-        found = re.search(rf"<!-- {name}:begin[^\n]*-->\n(.*?)<!-- {name}:end -->", text, re.DOTALL)
+def render(name: str, text: str) -> str:
+    """A page with its blocks made anew; KeyError for one that it does not have."""
+    for block, (page, make) in BLOCKS.items():
+        if page != name:
+            continue
+        found = re.search(rf"<!-- {block}:begin[^\n]*-->\n(.*?)<!-- {block}:end -->", text, re.DOTALL)
         if found is None:
-            raise KeyError(f"no block {name}")
-        text = text[: found.start(1)] + block() + text[found.end(1) :]
+            raise KeyError(f"{name}: no block {block}")
+        text = text[: found.start(1)] + make() + text[found.end(1) :]
     return text
 
 
 def main(argv: Sequence[str]) -> int:
-    """1 when `--check` is given and the README is stale."""
-    text = README.read_text()
-    fresh = render(text)
-    if "--check" in argv:
-        if text != fresh:
-            sys.stderr.write(f"error: {README.name} is stale\nhint: make docs\n")
-            return 1
-        return 0
-    README.write_text(fresh)
-    return 0
+    """1 when `--check` is given and a page is stale."""
+    stale = 0
+    for name in sorted({page for page, _ in BLOCKS.values()}):
+        page = DOCS / name
+        text = page.read_text()
+        fresh = render(name, text)
+        if "--check" not in argv:
+            page.write_text(fresh)
+        elif text != fresh:
+            sys.stderr.write(f"error: docs/{name} is stale\nhint: make docs\n")
+            stale = 1
+    return stale
 
 
 if __name__ == "__main__":

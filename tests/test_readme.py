@@ -180,13 +180,19 @@ def rendering() -> ModuleType:
     return module
 
 
-def test_the_generated_tables_are_fresh() -> None:
-    assert rendering().render(README) == README, "make docs"
+PAGES = sorted({page for page, _ in rendering().BLOCKS.values()})
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_generated_tables_are_fresh(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    assert rendering().render(page, text) == text, "make docs"
 
 
 def test_a_block_that_is_missing_is_no_success() -> None:
+    text = (ROOT / "docs" / "options.md").read_text()
     with pytest.raises(KeyError, match="options"):
-        rendering().render(README.replace("options:begin", "opinions:begin"))
+        rendering().render("options.md", text.replace("options:begin", "opinions:begin"))
 
 
 def test_every_column_of_the_journal_is_explained() -> None:
@@ -202,18 +208,27 @@ def test_every_file_that_a_run_leaves_is_explained(shell: Shell) -> None:
     assert left == set(re.findall(r"^\| `(.*?)`", told[0], re.MULTILINE))
 
 
-LINKS = re.findall(r"\]\((?!https?:)([^)]+)\)", README)
-HEADINGS = {
-    re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
-    for heading in re.findall(r"^#+ (.*)$", README, re.MULTILINE)
-}
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LINKS = [
+    (document.relative_to(ROOT).as_posix(), link)
+    for document in DOCUMENTS
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", document.read_text())
+]
 
 
-@pytest.mark.parametrize("link", LINKS)
-def test_a_link_leads_somewhere(link: str) -> None:
+def headings(document: Path) -> set[str]:
+    return {
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    }
+
+
+@pytest.mark.parametrize(("document", "link"), LINKS)
+def test_a_link_leads_somewhere(document: str, link: str) -> None:
     file, _, heading = link.partition("#")
-    assert (ROOT / file).exists()
-    assert not heading or heading in HEADINGS
+    target = (ROOT / document).parent / file if file else ROOT / document
+    assert target.exists()
+    assert not heading or heading in headings(target)
 
 
 PATHS: list[Any] = re.findall(

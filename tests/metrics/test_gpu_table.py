@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "telemetry.md"
 
 
 def test_the_documentation_has_the_table_as_it_is():
-    assert f"<!-- gpu-metrics -->\n{gpu_table_markdown()}<!-- end -->\n" in PAGE.read_text()
+    assert f"-->\n{gpu_table_markdown()}<!-- gpu-metrics:end -->\n" in PAGE.read_text()
 
 
 def test_no_two_metrics_are_read_from_one_series():
