@@ -91,7 +91,7 @@ def find(directory: Path, scratch: Path, tokenizer: TokenizerConfig | None = Non
     TokenizerError.
     """
     parts = []
-    for place, each in enumerate(_candidates(directory)):
+    for place, each in enumerate(run_directories(directory)):
         name = each.relative_to(directory).as_posix()
         name = directory.absolute().name if name == "." else name
         if (each / JOURNAL).is_file():
@@ -110,7 +110,8 @@ def find(directory: Path, scratch: Path, tokenizer: TokenizerConfig | None = Non
     return parts
 
 
-def _candidates(directory: Path) -> Iterator[Path]:
+def run_directories(directory: Path) -> Iterator[Path]:
+    """The directories in this one, or itself, that may be a run's, by name."""
     for root, below, files in os.walk(directory):
         below.sort()
         if JOURNAL in files or any(_may_be_export(name) for name in files):
@@ -175,25 +176,41 @@ def _genai_perfs(
     directory: Path, name: str, scratch: Path, tokenizer: TokenizerConfig | None
 ) -> Iterator[Part]:
     """A run for each load level that its export holds."""
+    file, export = find_export(directory)
+    if export is None:
+        logger.warning("%s is left out: neither a journal nor a profile_export.json in it", directory)
+        return
+    yield from exported(file, export, name, scratch, tokenizer)
+
+
+def find_export(directory: Path) -> tuple[Path, Export | None]:
+    """GenAI-Perf's raw export in a directory; None where no file of it is one. Raises ArtifactError."""
     from genai_perf.analyze import gap_export
 
     names = [path.name for path in directory.glob("*.json") if _may_be_export(path.name)]
     for file in sorted(names, key=lambda file: (not file.startswith("profile_export"), file)):
         export = gap_export.read(directory / file)
         if export is not None:
-            break
-    else:
-        logger.warning("%s is left out: neither a journal nor a profile_export.json in it", directory)
-        return
-    report = _report(directory, file)
+            return directory / file, export
+    return directory, None
+
+
+def exported(
+    file: Path, export: Export, name: str, scratch: Path, tokenizer: TokenizerConfig | None = None
+) -> Iterator[Part]:
+    """A run for each load level that this file holds, with its journal in `scratch`.
+
+    Raises ArtifactError and TokenizerError.
+    """
+    report = _report(file.parent, file.name)
     for place, experiment in enumerate(export.experiments):
         of_level = f" ({experiment.level[0]} {experiment.level[1]:g})" if len(export.experiments) > 1 else ""
         try:
             yield _import(
-                export, experiment, report, directory, name + of_level, scratch / str(place), tokenizer
+                export, experiment, report, file.parent, name + of_level, scratch / str(place), tokenizer
             )
         except ArtifactError as error:
-            raise ArtifactError(f"{directory / file}: {error.message}", hint=error.hint) from error
+            raise ArtifactError(f"{file}: {error.message}", hint=error.hint) from error
 
 
 def _report(directory: Path, export: str) -> dict[str, Any]:
