@@ -135,8 +135,6 @@ class GrpcConnection:
                 exchange.at_ns += [wire.at_ns] * new
                 exchange.read_ns += [wire.now_ns] * new
                 exchange.after_ns += [wire.empty_ns] * new
-                if not known and exchange.on_first_byte is not None:
-                    exchange.on_first_byte()
                 if (
                     wire.stamp is Stamp.KERNEL
                     and self._http2.ended_in_data

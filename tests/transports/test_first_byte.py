@@ -2,8 +2,12 @@
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+from grpc_wire import calling, serving
+from grpc_wire import exchange_of as call_of
 from server import LAST_CHUNK, Peer, Server, answer, chunk, event, head
 from wire import PATIENCE_S, exchange_of, native, over_httpx, until
 
@@ -52,3 +56,24 @@ async def test_an_answer_that_never_begins_tells_nobody(transport: str) -> None:
             await sender.send(exchange)
     assert [] == told
     assert exchange.error is not None
+
+
+async def test_a_call_over_grpc_tells_of_its_first_message_once() -> None:
+    go_on = asyncio.Event()
+
+    async def talk(messages: Any, context: Any) -> AsyncIterator[bytes]:
+        yield b"one"
+        await go_on.wait()
+        yield b"two"
+
+    told: list[int] = []
+    async with serving(talk) as (_, url), calling(url) as sender:
+        exchange = call_of(b"go")
+        exchange.on_first_byte = lambda: told.append(len(exchange.at_ns))
+        sending = asyncio.create_task(sender.send(exchange))
+        await until(lambda: bool(told))
+        go_on.set()
+        async with asyncio.timeout(PATIENCE_S):
+            await sending
+    assert [1] == told
+    assert [b"one", b"two"] == exchange.data
