@@ -7,7 +7,7 @@ is measured and not what else the machine does. Needs Linux, two cores, a C comp
 
     python benchmarks/run.py [NAME …]
 
-NAME: accuracy tokens requests open_loop memory startup reports analyze endpoints sampling grpc
+NAME: accuracy tokens requests open_loop memory startup reports analyze endpoints sampling grpc sessions
 """
 
 import argparse
@@ -28,6 +28,7 @@ from functools import cache
 from pathlib import Path
 
 import analyze as sweeps
+import sessions as conversations
 import telemetry
 from figure import Figure
 
@@ -427,6 +428,7 @@ FIGURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "endpoints": endpoint_costs,
     "sampling": sampling,
     "grpc": grpc,
+    "sessions": conversations.sessions,
 }
 
 

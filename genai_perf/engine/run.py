@@ -15,11 +15,13 @@ from genai_perf.config.schema import Config
 from genai_perf.endpoints import Endpoint
 from genai_perf.engine import progress, script, timer
 from genai_perf.engine.continuing import Half
+from genai_perf.engine.fed import Coming, Fed, Feed
 from genai_perf.engine.journal import Journal
 from genai_perf.engine.manners import HangUps, PrefillLimit
 from genai_perf.engine.recorder import Recorder
 from genai_perf.engine.runner import Runner
 from genai_perf.engine.windows import Windows
+from genai_perf.exceptions import InputError
 from genai_perf.schedule import LoadFile
 from genai_perf.transports import Transport
 from genai_perf.types import (
@@ -57,6 +59,8 @@ class Job:
     """Awaited when the warm-up is over and nothing has been measured yet."""
     half: Half | None = None
     """What was measured before an interruption; the run is the rest then."""
+    feed: Feed | None = None
+    """Where the requests and their due times come from, where the workload does not hold them."""
 
     def arrivals(self) -> Iterator[int] | Iterator[None]:
         """The due times of the whole benchmark (ns after its start), the same each time."""
@@ -104,8 +108,12 @@ def connections_wanted(job: Job) -> int:
     """How many connections to open before the clock starts."""
     config = job.config
     if not config.is_open_loop:
-        return min(job.concurrency or 1, config.request_count or sys.maxsize)
+        # conversations are silent most of the time, so that many of them share a connection
+        most = _MOST_PRECONNECTED if job.workload.starts is not None else sys.maxsize
+        return min(job.concurrency or 1, config.request_count or sys.maxsize, most)
     rate_per_s = config.load.request_rate or max((each.end for each in job.load_file.stretches), default=0)
+    if job.feed is not None:
+        rate_per_s = job.feed.rate_per_s
     expected = math.ceil(rate_per_s * _PRECONNECT_RATE_S)
     return min(max(1, expected), job.concurrency or _MOST_PRECONNECTED, _MOST_PRECONNECTED)
 
@@ -131,13 +139,17 @@ class Run:
         self._transport = transport
         self._timer = ticker
         self._recorder = Recorder(job.endpoint, journal, self._count, self._give_up, self._time_left_ns)
+        self._fed = Fed(job.feed) if job.feed is not None else None
         self._runner = Runner(
-            script.of(job.workload, job.endpoint, f"{job.config.input.random_seed}:traffic"),
+            self._fed or script.of(job.workload, job.endpoint, f"{job.config.input.random_seed}:traffic"),
             _mannered(transport, job.config),
             ticker,
             self._keep,
         )
         self._counts = progress.Counts()
+        self._input_error = ""
+        self._input_tokens = self._shared_tokens = 0
+        """Of the requests that say what they share with earlier ones."""
         self._phase = Phase.WARMUP
         self._windows: Windows | None = None
         self._told_windows = 0
@@ -174,16 +186,18 @@ class Run:
             windows=tuple(windows.closed) if windows else (),
             recorded_ns=self._timer.now_ns() + self._recorder.forward_ns,
             unsent=self._runner.unsent,
+            trace=self._trace(),
+            error=self._input_error,
         )
 
     async def _send(self) -> None:
-        config, load = self._job.config, self._load
+        load = self._load
         warmup = load.warmup_request_count
         self._counts.started_ns = self._timer.now_ns()
         if warmup:
-            due = schedule.arrivals(_without_ramp(config), self._job.load_file, expected=warmup)
-            slots = schedule.slots(due, 0, Phase.WARMUP, requests=warmup)
-            await self._runner.run(slots, self._job.concurrency, from_ns=self._timer.now_ns())
+            await self._runner.run(
+                self._warmup_slots(warmup), self._job.concurrency, from_ns=self._timer.now_ns()
+            )
         if self._stop_reason is not None:
             return
         if self._job.before_benchmark is not None:
@@ -196,11 +210,10 @@ class Run:
         windows = self._windows = self._new_windows(start_ns)
         duration_s = self._job.duration_s
         duration_ns = duration_s * NS_PER_S if duration_s is not None else None
-        requests = self._job.slots_planned()
-        due = self._job.arrivals()
-        slots = schedule.slots(due, warmup, Phase.BENCHMARK, requests=requests, duration_ns=duration_ns)
+        slots = self._benchmark_slots(duration_ns)
+        if isinstance(slots, Coming) and warmup:
+            await self._check_what_is_left(slots)
         if (half := self._job.half) is not None:
-            slots = half.slots_left(due, warmup, requests=requests, duration_ns=duration_ns)
             duration_ns = None if duration_ns is None else duration_ns - half.measured_ns
             self._go_on_from(half, start_ns)
         async with asyncio.TaskGroup() as group:
@@ -216,7 +229,39 @@ class Run:
         if self._stop_reason is None:
             self._stop_reason = self._why_it_ended(warmup)
 
+    def _warmup_slots(self, number: int) -> Iterator[Slot] | Coming:
+        if self._fed is not None:
+            return self._fed.slots(Phase.WARMUP, requests=number)
+        due = schedule.arrivals(_without_ramp(self._job.config), self._job.load_file, expected=number)
+        return schedule.slots(due, 0, Phase.WARMUP, requests=number)
+
+    def _benchmark_slots(self, duration_ns: float | None) -> Iterator[Slot] | Coming:
+        first, requests = self._load.warmup_request_count, self._job.slots_planned()
+        if self._fed is not None:
+            return self._fed.slots(Phase.BENCHMARK, requests=requests, duration_ns=duration_ns)
+        due = self._job.arrivals()
+        if (half := self._job.half) is not None:
+            return half.slots_left(due, first, requests=requests, duration_ns=duration_ns)
+        return schedule.slots(due, first, Phase.BENCHMARK, requests=requests, duration_ns=duration_ns)
+
+    async def _check_what_is_left(self, slots: Coming) -> None:
+        """Raise InputError where the warm-up has used up the trace."""
+        feed, warmup = self._job.feed, self._load.warmup_request_count
+        if not await slots.more() and feed is not None and feed.failure is None and self._stop_reason is None:
+            raise InputError(f"--warmup-request-count {warmup}: the trace has no more requests than that")
+
+    def _trace(self) -> dict[str, int]:
+        told = {"input_tokens": self._input_tokens, "shared_tokens": self._shared_tokens}
+        told = told if self._input_tokens else {}
+        return told if self._fed is None else {**told, "unready": self._runner.unready}
+
     def _why_it_ended(self, warmup: int) -> str:
+        feed = self._job.feed
+        if feed is not None and feed.next is None:
+            if feed.failure is None:
+                return "end_of_trace"
+            self._input_error = feed.failure.message
+            return "bad_input" if isinstance(feed.failure, InputError) else "no_input"
         counted = self._job.slot_count
         before = len(self._job.half.done) if self._job.half is not None else 0
         taken = self._runner.slots_taken - warmup + before
@@ -325,6 +370,9 @@ class Run:
             windows.add(exchange.end_ns, exchange.end_ns - exchange.start_ns)
             if self._load.measurement_request_count is not None:
                 self._judge(windows)
+        if slot.phase is Phase.BENCHMARK and exchange.request.shared_tokens is not None:
+            self._input_tokens += exchange.request.input_tokens or 0
+            self._shared_tokens += exchange.request.shared_tokens
         if slot.phase is Phase.WARMUP and self._job.half is not None:
             return  # it warms the server once more; the run has had its own
         self._recorder.keep(slot, due_ns, exchange)
