@@ -44,7 +44,7 @@ def options() -> str:
 
 def _option(option: Option) -> str:
     names = [f"`{flag}`" for flag in (*option.flags, *filter(None, [option.off]))]
-    if not option.is_switch:
+    if not option.is_switch or option.may_have_value:
         names[-1] += f" `{option.value_name}`"
     text, _, default = option.help.partition(" [default: ")
     cells = (" ".join(names), default.rstrip("]") or _default(option), text)
@@ -64,7 +64,6 @@ def not_yet() -> str:
     return _list(
         {
             "commands": legacy.LATER_COMMANDS,
-            "options": legacy.LATER_OPTIONS,
             "after `--`": _passed(Verdict.LATER),
         }
     )
@@ -94,7 +93,6 @@ def _list(names: Mapping[str, Sequence[str]]) -> str:
     return "".join(
         f"- {what}: {', '.join(f'`{name}`' for name in sorted(set(words)))}\n"
         for what, words in names.items()
-        if words
     )
 
 

@@ -51,6 +51,8 @@ class Turn:
     """How many output tokens to ask for; None leaves it to the server."""
     input_tokens: int | None = None
     """Tokens in `texts`, by the run's tokenizer; None when nobody counted."""
+    shared_tokens: int | None = None
+    """How many of those, at the beginning, are an earlier prompt's as well; None when nobody knows."""
     delay_ns: int | None = None
     """How long the user thinks after the answer, before the conversation's next turn."""
     answer: str | None = None
@@ -90,6 +92,10 @@ class Request:
     """How long its user thinks after the answer, before the conversation's next turn."""
     traffic_class: str = ""
     """Which kind of traffic it is, where a run mixes several."""
+    due_ns: int | None = None
+    """When to send it, after the first request, where a trace says; None where the load options do."""
+    shared_tokens: int | None = None
+    """How many of its input tokens, at their beginning, are an earlier request's as well, by the trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +125,8 @@ class Workload:
     """Whose answers go with the further turns: those that came, or those that stand in the bodies already."""
     classes: Sequence[TrafficClass] = ()
     """Kinds of traffic that are mixed by their weights; empty: all requests are of one kind."""
-    due_ns: Sequence[int] | None = None
-    """When each conversation is due, after the run's start; None where the load options say."""
+    is_streamed: bool = False
+    """Whether the requests come while the run goes on, and are not here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +328,7 @@ class RunEnd:
     """How the run ended; written beside the journal when it does, absent when it was killed."""
 
     stop_reason: str
-    """request_count, duration, stable, max_trials, error_rate, interrupted."""
+    """request_count, duration, end_of_trace, stable, max_trials, error_rate, interrupted, bad_input, no_input."""
     stable: bool | None = None
     """Whether the windows met the stability rule; None when none was asked for."""
     windows: tuple[Window, ...] = ()
@@ -332,6 +338,11 @@ class RunEnd:
     """Arrivals that were due within the duration, but waited for a place until it was over."""
     server_statistics: Mapping[str, Any] = field(default_factory=dict)
     """What Triton's models did meanwhile, by its own counters (`metrics/server_statistics.py`)."""
+    trace: Mapping[str, int] = field(default_factory=dict)
+    """Of a trace: `input_tokens` of the requests that say what they share, `shared_tokens` of these, and how
+    many were `unready`, not made yet when they were due. Empty for any other input."""
+    error: str = ""
+    """What was wrong with the input, where that ended the run."""
 
 
 @dataclass(frozen=True, slots=True)

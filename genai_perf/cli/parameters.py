@@ -54,6 +54,8 @@ def known_flags(parameters: Iterable[Any]) -> dict[str, Flag]:
         takes = Takes.NOTHING if is_switch else Takes.ONE
         if parameter.multiple and str(parameter.metavar or "").endswith("…"):
             takes = Takes.SEVERAL
+        if str(parameter.metavar or "") == "[true|false]":
+            takes = Takes.SWITCH
         for spellings in (parameter.opts, parameter.secondary_opts):
             name = next((spelling for spelling in spellings if spelling.startswith("--")), None)
             known |= {spelling: Flag(name or spelling, takes) for spelling in spellings}
@@ -65,7 +67,7 @@ def _name(option: Option) -> str:
 
 
 def _annotation(option: Option) -> Any:
-    if option.is_switch:
+    if option.is_switch and not option.may_have_value:
         return bool | None
     return list[str] | None if option.is_repeatable else str | None
 
@@ -78,7 +80,7 @@ def _typer_option(option: Option, panel: str) -> Any:
     return typer.Option(
         None,
         *names,
-        metavar=None if option.is_switch else option.value_name,
+        metavar=option.metavar if option.is_switch else option.value_name,
         help=option.help + _default(option),
         show_default=False,
         rich_help_panel=panel,

@@ -18,6 +18,8 @@ class Takes(Enum):
     NOTHING = 0
     ONE = 1
     SEVERAL = 2
+    SWITCH = 3
+    """True or false, where one of these follows; true otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,11 @@ def read(tokens: Sequence[str], flags: Mapping[str, Flag], *, kind: str = "optio
             if rest:
                 tokens = [*tokens[:position], f"-{rest}", *tokens[position:]]
             continue
+        if flag.takes is Takes.SWITCH and value is None:
+            value = "true"
+            if position < len(tokens) and tokens[position].lower() in ("true", "false"):
+                value = tokens[position]
+                position += 1
         values = [value] if value is not None else []
         while position < len(tokens) and (flag.takes is Takes.SEVERAL or not values):
             if _looks_like_a_flag(tokens[position], flags) or value is not None:

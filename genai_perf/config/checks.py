@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from genai_perf.config import inputs, media
+from genai_perf.config import inputs, media, traces
 from genai_perf.config.options import OPTIONS, Layer
 from genai_perf.config.schema import Config
 from genai_perf.config.urls import EMBEDDED, parse_url
@@ -313,6 +313,7 @@ _RULES: tuple[Callable[[Config, Layer], None], ...] = (
     _check_gpu_telemetry,
     _check_tls_files,
     inputs.check,
+    traces.check,
     media.check,
     _check_load,
     _check_sessions,

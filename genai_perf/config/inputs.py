@@ -1,9 +1,12 @@
 """What may stand before the path in `--input-file`: how the file is to be read.
 
-prompts.csv                  by its suffix, or else its content
-csv:prompts                  as it is said: jsonl, json, csv, tsv, parquet, txt
-sharegpt:chats.json          conversations; each is a request, its first turn, unless sessions are asked for
-conversations:chats.json     the same, and sessions are asked for
+    prompts.csv                  by its suffix, or else its content
+    csv:prompts                  as it is said: jsonl, json, csv, tsv, parquet, txt
+    sharegpt:chats.json          conversations; each is a request, its first turn, unless sessions are asked for
+    conversations:chats.json     the same, and sessions are asked for
+    payload:trace.jsonl          a trace (`config/traces.py`)
+
+What a word means, the modules of `workload` say: `tables`, `chats`.
 """
 
 from collections.abc import Iterator
@@ -12,7 +15,7 @@ from pathlib import Path
 from genai_perf.config import lengths
 from genai_perf.config.arguments import did_you_mean
 from genai_perf.config.options import Layer
-from genai_perf.config.schema import Config
+from genai_perf.config.schema import TRACES, Config
 from genai_perf.exceptions import InputError, UsageError
 
 TABLES = ("jsonl", "json", "csv", "tsv", "parquet", "txt")
@@ -35,12 +38,12 @@ def check(config: Config, given: Layer) -> None:
 
 def _check_source(config: Config, given: Layer) -> None:
     inputs = config.input
-    if inputs.file is not None and not inputs.is_synthetic:
+    if inputs.file is not None and not inputs.is_synthetic and inputs.trace is None:
         _, path = split(inputs.file)
         if not path or not Path(path).expanduser().exists():
             source = given["input.file"].source
             word, colon, rest = path.partition(":")
-            near = did_you_mean(word, (*TABLES, *CHATS)) if colon and Path(rest).exists() else ""
+            near = did_you_mean(word, (*TABLES, *CHATS, *TRACES)) if colon and Path(rest).exists() else ""
             raise InputError(f"{source}: '{path}' is not a valid file or directory{near}")
     for key in ("dataset_split", "dataset_config", "dataset_revision"):
         if f"input.{key}" in given and inputs.dataset is None:
@@ -94,7 +97,7 @@ def _check_lengths(config: Config, given: Layer) -> None:
 
 def without_effect(config: Config, given: Layer) -> Iterator[str]:
     """A line for each option that changes nothing in this run."""
-    if not config.input.is_synthetic:
+    if not config.input.is_synthetic and config.input.trace is None:
         for key in _OF_MADE_PROMPTS:
             if key in given:
                 yield f"{given[key].source} has no effect with {config.input.source}"

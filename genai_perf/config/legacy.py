@@ -40,15 +40,7 @@ TRANSLATED: Mapping[str, Flag] = {
 }
 """Old options that `translate` turns into present ones, or checks and drops."""
 
-LATER_OPTIONS: Sequence[str] = (
-    # traces
-    "--fixed-schedule",
-)
-
-LATER_COMMANDS: Sequence[str] = ("compare", "config", "create-template")
-
-LATER_INPUT_PREFIXES: Sequence[str] = ("payload:",)
-"""What `--input-file` may begin with instead of naming a file."""
+LATER_COMMANDS: Sequence[str] = ("compare",)
 
 _ROOT_FLAGS = ("-h", "--help", "--version", "--install-completion", "--show-completion")
 
@@ -69,9 +61,7 @@ def with_command(argv: Sequence[str], commands: Sequence[str]) -> list[str]:
 
 
 def known_flags(flags: Mapping[str, Flag]) -> dict[str, Flag]:
-    """A command's own `flags`, with the old spellings of them and the options of the future beside them."""
-    later = {spelling: Flag(spelling, Takes.SEVERAL, is_current=False) for spelling in LATER_OPTIONS}
-    later |= {spelling: Flag(spelling, Takes.NOTHING, is_current=False) for spelling in _LATER_SWITCHES}
+    """A command's own `flags`, with the old spellings of them beside them."""
     old = {
         spelling: replace(flags[present], is_current=False)
         for spelling, present in ALIASES.items()
@@ -85,14 +75,11 @@ def known_flags(flags: Mapping[str, Flag]) -> dict[str, Flag]:
         for row in ANALYZE_OPTIONS.values()
         for spelling in row.flags
     }
-    return {**later, **sweeps, **translated, **old, **flags}
+    return {**sweeps, **translated, **old, **flags}
 
 
 _OF_ANALYZE = "analyze "
 """Before a flag that another command was given."""
-
-
-_LATER_SWITCHES = ("--fixed-schedule",)
 
 
 def translate(pairs: Sequence[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
@@ -100,8 +87,6 @@ def translate(pairs: Sequence[tuple[str, str | None]]) -> list[tuple[str, str | 
     given = dict(pairs)
     translated: list[tuple[str, str | None]] = []
     for name, value in pairs:
-        if name in LATER_OPTIONS:
-            raise UsageError(f"{name} is not available in this version")
         if name.startswith(_OF_ANALYZE):
             raise UsageError(f"{name.removeprefix(_OF_ANALYZE)} is an option of genai-perf analyze")
         if name == "--output-format":
@@ -181,7 +166,3 @@ def reject_later_values(layer: Layer) -> None:
                 hint="measure it as it is served: by trtllm-serve with --endpoint-type chat, or by Triton "
                 "with --endpoint-type kserve --backend tensorrtllm",
             )
-    if file := layer.get("input.file"):
-        for prefix in LATER_INPUT_PREFIXES:
-            if file.texts[-1].startswith(prefix):
-                raise UsageError(f"{file.source}: {prefix}… is not available in this version")

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
-from genai_perf.config import checks, legacy, passthrough
-from genai_perf.config.options import OPTIONS, Given, Layer, Option, parse, variable_name
+from genai_perf.config import checks, legacy, passthrough, traces
+from genai_perf.config.options import OPTIONS, Given, Layer, Option, parse
 from genai_perf.config.schema import (
     AudioConfig,
     Config,
@@ -49,6 +49,7 @@ EXCLUSIVE: tuple[tuple[str, ...], ...] = (
         "load.request_rate_schedule",
         "load.concurrency_schedule",
     ),
+        "load.fixed_schedule",
     ("load.measurement_interval_ms", "load.measurement_request_count", "load.request_count"),
     ("load.measurement_interval_ms", "load.measurement_request_count", "load.duration_s"),
     ("output.verbose", "output.quiet"),
@@ -126,7 +127,7 @@ def build(layer: Layer) -> Config:
         values.setdefault(section, {})[name] = parse(OPTIONS[key], given)
     if path := values.get("endpoint", {}).get("path"):
         values["endpoint"]["path"] = path.lstrip(" /")
-    return Config(
+    config = Config(
         endpoint=EndpointConfig(**values.get("endpoint", {})),
         input=InputConfig(**values.get("input", {})),
         image=ImageConfig(**values.get("image", {})),
@@ -143,6 +144,7 @@ def read_environment(
     environ: Mapping[str, str], options: Mapping[str, Option] = OPTIONS
 ) -> tuple[dict[str, Given], list[str]]:
     """The layer of `GENAI_PERF_…` variables, and warnings for those that look misspelt.
+    return traces.with_schedule(config)
 
     An empty variable is not given. A name that is no option's and near none is somebody else's: container
     platforms set such for every service.
@@ -154,13 +156,10 @@ def read_environment(
         for name in option.variables:
             if environ.get(name, "").strip() and option.key not in layer:
                 layer[option.key] = Given(_split(option, environ[name]), name)
-    later = {variable_name(flag) for flag in legacy.LATER_OPTIONS if flag.startswith("--")}
     notes = []
     for name in environ:
         if not name.startswith("GENAI_PERF_") or name in known or name == "GENAI_PERF_LOG_LEVEL":
             continue
-        if name in later:
-            raise UsageError(f"{name} is not available in this version")
         if nearest := get_close_matches(name, known, n=1, cutoff=0.93):
             notes.append(f"{name} is no option's variable; did you mean {nearest[0]}?")
     return layer, notes

@@ -66,7 +66,7 @@ class Option:
 
     @property
     def is_switch(self) -> bool:
-        """Whether it is a flag without a value."""
+        """Whether it is a flag that stands without a value."""
         return self.type is bool
 
     @property
@@ -76,6 +76,11 @@ class Option:
 
     @property
     def takes_several(self) -> bool:
+    @property
+    def may_have_value(self) -> bool:
+        """Whether it is such a flag, and `true` or `false` may follow; the metavar says so."""
+        return self.is_switch and self.metavar is not None
+
         """Whether several values may follow one flag, as in `-m a b`; the metavar's ellipsis says so."""
         return bool(self.metavar) and str(self.metavar).endswith("…")
 

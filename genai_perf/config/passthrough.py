@@ -71,7 +71,7 @@ RULES: tuple[Rule, ...] = (
     Rule("--periodic-concurrency-range", Takes.ONE, Verdict.LATER),
     Rule("--request-period", Takes.ONE, Verdict.LATER),
     Rule("--session-concurrency", Takes.ONE, Verdict.LATER),
-    Rule("--fixed-schedule", Takes.NOTHING, Verdict.LATER),
+    Rule("--fixed-schedule", Takes.NOTHING, Verdict.SETS, "load.fixed_schedule"),
     Rule("--latency-threshold -l", Takes.ONE, Verdict.LATER),
     Rule("--binary-search", Takes.NOTHING, Verdict.LATER),
     Rule("--async -a", Takes.NOTHING, Verdict.NO_EFFECT),

@@ -20,8 +20,11 @@ SENTINEL_STABILITY = 999.0
 SERVICE_KINDS = {"kserve": "triton", "dynamic_grpc": "dynamic_grpc"}
 """GenAI-Perf's service kind of the endpoint types that are not OpenAI's; all of these speak gRPC."""
 
-OPEN_LOADS = ("request_rate", "session_rate", "request_intervals", "request_rate_schedule")
+OPEN_LOADS = ("request_rate", "session_rate", "request_intervals", "request_rate_schedule", "fixed_schedule")
 """The load options by which arrivals follow a plan rather than the server."""
+
+TRACES = ("payload", "azure", "burstgpt")
+"""What stands before the file's name in `--input-file` where it is a trace."""
 
 
 def option(
@@ -49,6 +52,15 @@ def option(
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=given)
     return field(default=default, metadata=given)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A file of requests that were sent once, with the instants or lengths they had."""
+
+    kind: str
+    """One of TRACES."""
+    path: Path
 
 
 # fmt: off
@@ -122,6 +134,12 @@ class InputConfig:
     random_seed: int = option(0, "--random-seed", help="Seed of everything random: prompts, lengths, arrivals, models.")
 
     @property
+    def trace(self) -> "Trace | None":
+        """The trace that is read; None where the input is something else."""
+        kind, colon, path = (self.file or "").partition(":")
+        return Trace(kind, Path(path).expanduser()) if colon and kind in TRACES else None
+
+    @property
     def is_synthetic(self) -> bool:
         """Whether prompts are made rather than read."""
         return self.dataset is None and (self.file is None or self.file.startswith("synthetic:"))
@@ -186,6 +204,8 @@ class LoadConfig:
     request_intervals: Path | None = option(None, "--request-intervals", metavar="FILE", help="Open loop with the gaps of this file, in µs, one a line, repeated.")
     request_rate_schedule: Path | None = option(None, "--request-rate-schedule", metavar="FILE", help="Open loop at a changing rate: lines `seconds, requests/s [, requests/s at their end]`.")
     concurrency_schedule: Path | None = option(None, "--concurrency-schedule", metavar="FILE", help="Closed loop of changing width: lines `seconds, in flight [, in flight at their end]`.")
+    fixed_schedule: bool | None = option(None, "--fixed-schedule", metavar="[true|false]", help="Open loop by the instants of a trace, each of its requests once. [default: on for a trace that has them, unless another load is chosen]")
+    speed_up: float = option(1.0, "--speed-up", metavar="FACTOR", more_than=0, help="Send a trace so many times as fast, or below 1 slower.")
     ramp_up_s: float | None = option(None, "--ramp-up", metavar="SECONDS", more_than=0, help="Let --concurrency or --request-rate rise evenly over this long, counted as part of the run.")
     max_concurrency: int | None = option(None, "--max-concurrency", at_least=1, help="At most this many in flight in an open loop; later arrivals wait and are charged for it.")
     request_count: int | None = option(None, "--request-count", "--num-requests", at_least=1, help="Stop after this many. [default: max(10, 2 x concurrency), or 10 s of --request-rate]")
@@ -201,6 +221,12 @@ class LoadConfig:
     stability_percentile: int | None = option(None, "--percentile", at_least=1, at_most=99, help="The latency that must be stable; the average unless given.")
     max_trials: int = option(10, "-r", "--max-trials", at_least=1, help="Windows to try at most.")
     max_error_rate: float | None = option(None, "--max-error-rate", metavar="SHARE", at_least=0, at_most=1, help="End the run when more than this share has failed (after 10 requests). [default: only when everything fails]")
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether an option says when to send; a trace's own instants count for nothing then."""
+        chosen = ("concurrency", "session_concurrency", "concurrency_schedule", *OPEN_LOADS)
+        return any(getattr(self, name) is not None for name in chosen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -365,6 +391,8 @@ class Config:
             or load.session_concurrency is not None
             or load.session_rate is not None
         )
+        if load.fixed_schedule:
+            return None  # each request of the trace once
 
     @property
     def tokenizer_name(self) -> str:

@@ -16,6 +16,7 @@ import asyncio
 import math
 from collections.abc import Callable, Iterator
 
+from genai_perf.engine.fed import Coming
 from genai_perf.engine.script import Script
 from genai_perf.engine.timer import Timer
 from genai_perf.transports import Transport
@@ -39,6 +40,8 @@ class Runner:
         self.unsent = 0
         """What was left when a duration was over: slots that were due and still waited for a place, and the
         further turns of conversations."""
+        self.unready = 0
+        """Slots that were not there yet when they were due."""
         self._script = script
         self._transport = transport
         self._timer = timer
@@ -52,11 +55,11 @@ class Runner:
         self._ends_ns: float | None = None
         self._places = math.inf
         self._shaping: asyncio.Task[None] | None = None
-        self._slots: Iterator[Slot] = iter(())
+        self._slots: Iterator[Slot] | Coming = iter(())
 
     async def run(
         self,
-        slots: Iterator[Slot],
+        slots: Iterator[Slot] | Coming,
         places: int | Iterator[tuple[int, int]] | None,
         *,
         from_ns: int,
@@ -90,6 +93,8 @@ class Runner:
         self._stopping = True
         if self._shaping is not None:
             self._shaping.cancel()
+        if isinstance(self._slots, Coming):
+            self._slots.wake()
         self._timer.wake()
 
     def abort(self, error: RequestError = GIVEN_UP) -> None:
@@ -122,7 +127,7 @@ class Runner:
             self._workers.discard(worker)  # and not when its callbacks run: its place is free now
 
     async def _take_slots(self, group: asyncio.TaskGroup) -> None:
-        while (slot := self._next_slot()) is not None:
+        while (slot := self._next_slot() or await self._coming_slot()) is not None:
             due_ns = None
             if slot.due_ns is not None:
                 due_ns = self._phase_ns + slot.due_ns
@@ -155,6 +160,15 @@ class Runner:
             slot = next(self._slots, None)
         if slot is None and self._shaping is not None:
             self._shaping.cancel()
+        return slot
+
+    async def _coming_slot(self) -> Slot | None:
+        """The next one, where it is still to come; None where there is none."""
+        if self._stopping or not isinstance(self._slots, Coming) or not await self._slots.more():
+            return None
+        slot = self._next_slot()
+        if slot is not None and slot.due_ns is not None:
+            self.unready += self._phase_ns + slot.due_ns < self._timer.now_ns()
         return slot
 
     async def _converse(self, slot: Slot, exchange: Exchange) -> None:

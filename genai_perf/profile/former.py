@@ -54,7 +54,7 @@ def taken_up(former: Former, job: "Job", tokenizer: "Mapping[str, str]", directo
             raise CannotContinue(f"{name} was {was}, and is {is_now} now")
     if former.info.tokenizer != tokenizer:
         raise CannotContinue("another tokenizer counts now")
-    if not _sends_the_same(job.workload, directory):
+    if not job.workload.is_streamed and not _sends_the_same(job.workload, directory):
         raise CannotContinue("its prompts were others")
     return half_of(job, former.info, former.records)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from genai_perf import endpoints
 from genai_perf.clock import Origin
-from genai_perf.config.schema import Config
+from genai_perf.config.schema import Config, TokenizerConfig
 from genai_perf.config.versions import versions
 from genai_perf.endpoints import Endpoint
 from genai_perf.profile.directory import JOURNAL, SAMPLES, make_directory, write_run
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from genai_perf.transports import Transport
     from genai_perf.transports.kept import Kept
     from genai_perf.workload.tokenizer import Tokenizer
+    from genai_perf.workload.traces.produce import Order
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ def measure(
     from genai_perf.engine import run as engine
     from genai_perf.engine.journal import Journal
     from genai_perf.workload import inputs_file, load_files
+    from genai_perf.workload.traces.feed import Feed
 
     async def before_benchmark() -> None:
         if served is not None:
@@ -64,6 +66,12 @@ def measure(
     half = _half(former, job, counted_by, directory) if former is not None else None
     if half is None:
         make_directory(directory)
+    feed = None
+    if workload.is_streamed:
+        order = _order(config, counted_by, directory / inputs_file.NAME, served)
+        feed = loop.run(Feed.open(order))
+        job = replace(job, feed=feed)
+    elif half is None:
         inputs_file.write(directory / inputs_file.NAME, workload)
     origin = Origin.now()
     info = RunInfo(
@@ -102,7 +110,26 @@ def measure(
     finally:
         if sampler is not None:
             sampler.end()
+        if feed is not None:
+            feed.close()
     write_run(directory, info, end)
+
+
+def _order(config: Config, counted_by: Mapping[str, str], inputs: Path, served: "Served | None") -> "Order":
+    """What the process is told that makes the requests of a trace while they are sent.
+
+    It counts by the tokenizer that was found here: one that was not to be had is not looked for again.
+    """
+    from genai_perf.workload.traces.produce import Order
+
+    if counted_by.get("kind") == "builtin":
+        config = replace(config, tokenizer=TokenizerConfig(name="builtin"))
+    finish = None
+    if served is not None and config.is_grpc:
+        from genai_perf.profile import triton
+
+        finish = triton.encoder(served, config)
+    return Order(config, inputs, finish)
 
 
 def _half(former: Former, job: "Job", tokenizer: Mapping[str, str], directory: Path) -> "Half | None":

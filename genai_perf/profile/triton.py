@@ -3,8 +3,9 @@
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from genai_perf.config.schema import Config
@@ -111,6 +112,12 @@ def _warn(config: Config, interfaces: Mapping[str, Interface]) -> None:
 
 def encoded(workload: Workload, served: Served, config: Config) -> Workload:
     """The requests as messages for gRPC, by what the models say. Raises UsageError where they do not fit."""
+    encode = encoder(served, config)
+    return replace(workload, requests=[encode(request) for request in workload.requests])
+
+
+def encoder(served: Served, config: Config) -> Callable[[Request], Request]:
+    """What makes messages for gRPC of a request; it can be pickled. Raises UsageError."""
     parameters = parse_request_parameters(config.endpoint.request_parameters)
     shapes = parse_shapes(config.endpoint.tensor_shapes)
     for interface in served.interfaces.values():
@@ -118,24 +125,19 @@ def encoded(workload: Workload, served: Served, config: Config) -> Workload:
             raise UsageError(
                 f"--shape: model {interface.model} has no input {name!r}", hint=interface.wants()
             )
-    return replace(
-        workload,
-        requests=[
-            _encoded(request, served.interfaces[request.model], parameters, shapes)
-            for request in workload.requests
-        ],
-    )
+    return partial(_encoded, interfaces=served.interfaces, parameters=parameters, shapes=shapes)
 
 
 def _encoded(
     request: Request,
-    interface: Interface,
+    interfaces: Mapping[str, Interface],
     parameters: Mapping[str, bool | int | str],
     shapes: Mapping[str, tuple[int, ...]],
 ) -> Request:
     from genai_perf.endpoints import kserve
     from genai_perf.workload.build import encode
 
+    interface = interfaces[request.model]
     body = kserve.fit(json.loads(request.body), interface)
     message = kserve.encode(body, interface, parameters, shapes, str(request.index))
     return replace(request, body=encode(body), messages=(message,))

@@ -13,13 +13,14 @@ from typing import Any
 
 import msgspec
 
-from genai_perf.config import Config
+from genai_perf.config import Config, inputs
 from genai_perf.endpoints import Endpoint
 from genai_perf.exceptions import InputError, UsageError
 from genai_perf.types import Request, TrafficClass, Turn, Workload
 from genai_perf.workload import rankings, sources
-from genai_perf.workload.sources import PAYLOAD, SYNTHETIC, Conversation, is_synthetic, stream
+from genai_perf.workload.sources import SYNTHETIC, Conversation, is_synthetic, stream
 from genai_perf.workload.tokenizer import Tokenizer
+from genai_perf.workload.traces import prompts
 
 BATCH = 256
 """Requests whose tokens are counted together."""
@@ -27,7 +28,8 @@ BATCH = 256
 
 def needs_tokenizer(config: Config, endpoint: Endpoint) -> bool:
     """Whether anything of this run is counted in tokens. Embeddings of a file, for one, are not."""
-    makes_text = is_synthetic(config) or config.input.prefix_prompt_num > 0
+    given = config.input
+    makes_text = is_synthetic(config) or given.trace is not None or given.prefix_prompt_num > 0
     return endpoint.produces_tokens or (endpoint.takes_text and makes_text)
 
 
@@ -51,11 +53,10 @@ def check(config: Config, endpoint: Endpoint) -> None:
             f"conversations are not supported for {endpoint.name}",
             hint="its requests say nothing of what was said before; chat's do",
         )
-    if given.file and given.file.startswith(PAYLOAD):
-        raise UsageError(
-            f"--input-file: {given.file!r}: payload traces are not available",
-            hint="give a JSONL file or directory, without a prefix",
-        )
+    if given.trace is not None and (endpoint.takes_passages or not endpoint.takes_text):
+        raise UsageError(f"--input-file: {given.file!r}: {endpoint.name} takes no traces, which are of texts")
+    if endpoint.takes_passages or config.endpoint.grpc_method is not None:
+        inputs.check_own_form(config, endpoint.name)
     if endpoint.takes_passages:
         rankings.check(config)
     elif given.file and given.file.startswith(SYNTHETIC) and "," in given.file:
@@ -76,7 +77,12 @@ def build(config: Config, endpoint: Endpoint, tokenizer: Tokenizer | None) -> Wo
         return _mixed(config, endpoint, tokenizer)
     if endpoint.render is not None:
         _try_out(config, endpoint)
-    conversations = sources.conversations(config, endpoint, tokenizer)
+    if config.load.fixed_schedule:
+        return Workload((), is_streamed=True)
+    if config.input.trace is not None:
+        conversations = prompts.conversations(config, tokenizer)
+    else:
+        conversations = sources.conversations(config, endpoint, tokenizer)
     requests = list(requests_of(conversations, config, endpoint, tokenizer))
     if not any(request.turn for request in requests) and not config.has_sessions:
         return Workload(requests)
@@ -161,6 +167,8 @@ def _drafts(
                     images=len(turn.images),
                     streaming=each.get("stream") in (True, [True]),
                     delay_ns=turn.delay_ns or 0,
+                    due_ns=conversation.due_ns if number == 0 else None,
+                    shared_tokens=turn.shared_tokens if is_known else None,
                 )
                 yield _Draft(request, None if is_known else text)
 

@@ -10,8 +10,9 @@ Written as `json.dumps(…, indent=2)` writes it, but row by row, so that a larg
 
 import json
 import mmap
+import os
 from collections.abc import Iterator
-from itertools import count
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,35 +20,78 @@ import msgspec
 
 from genai_perf.clock import NS_PER_MS
 from genai_perf.exceptions import ArtifactError
-from genai_perf.types import Workload
+from genai_perf.types import Request, Workload
 
 NAME = "inputs.json"
 
 
+class Writer:
+    """Writes row after row; `close` makes it a whole file. Raises ArtifactError."""
+
+    def __init__(self, path: Path, *, names_sessions: bool = False) -> None:
+        self._path = path
+        self._names_sessions = names_sessions
+        self._separator, self._end = _FIRST, "]\n}"
+        with self._errors():
+            self._file = path.open("w", encoding="ascii")
+            self._file.write('{\n  "data": [')
+
+    def add(self, request: Request) -> None:
+        """Write the next row."""
+        body = json.loads(request.body)
+        entry: dict[str, Any] = body if request.messages else {"payload": [body]}
+        if request.due_ns is not None:
+            entry["timestamp"] = [request.due_ns // NS_PER_MS]
+        if self._names_sessions:
+            entry["session_id"] = [request.conversation]
+        if request.delay_ns:
+            entry["delay"] = [request.delay_ns // NS_PER_MS]
+        with self._errors():
+            self._file.write(self._separator + json.dumps(entry, indent=2).replace("\n", "\n    "))
+        self._separator, self._end = _NEXT, _END
+
+    def close(self) -> None:
+        """Write what ends it."""
+        with self._errors(), self._file:
+            self._file.write(self._end)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as exc:
+            raise ArtifactError(f"{self._path}: cannot be written: {exc.strerror}") from exc
+
+
+_FIRST, _NEXT, _END = "\n    ", ",\n    ", "\n  ]\n}"
+_ROW_END = b"\n    }"
+
+
 def write(path: Path, workload: Workload) -> Path:
     """Write the bodies of these requests, in order. Raises ArtifactError."""
-    starts = workload.starts
-    due_ns = {} if workload.due_ns is None else dict(zip(starts or count(), workload.due_ns))
+    writer = Writer(path, names_sessions=workload.starts is not None)
     try:
-        with path.open("w", encoding="ascii") as file:
-            file.write('{\n  "data": [')
-            separator, end = "\n    ", "]\n}"
-            for row, request in enumerate(workload.requests):
-                body = json.loads(request.body)
-                entry: dict[str, Any] = body if request.messages else {"payload": [body]}
-                if row in due_ns:
-                    entry["timestamp"] = [due_ns[row] // NS_PER_MS]
-                if starts is not None:
-                    entry["session_id"] = [request.conversation]
-                if request.delay_ns:
-                    entry["delay"] = [request.delay_ns // NS_PER_MS]
-                text = json.dumps(entry, indent=2)
-                file.write(separator + text.replace("\n", "\n    "))
-                separator, end = ",\n    ", "\n  ]\n}"
-            file.write(end)
-    except OSError as exc:
-        raise ArtifactError(f"{path}: cannot be written: {exc.strerror}") from exc
+        for request in workload.requests:
+            writer.add(request)
+    finally:
+        writer.close()
     return path
+
+
+def mend(path: Path) -> None:
+    """Make the file of a writer that was killed whole, without a row that is torn. Raises ArtifactError."""
+    try:
+        with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as content:
+            size = len(content)
+            if content[max(0, size - len(_END)) :].endswith(b"]\n}"):
+                return
+            # no other line begins so: within a row they are indented further, and texts have no line ends
+            last = content.rfind(_ROW_END)
+            file.truncate(last + len(_ROW_END) if last >= 0 else content.find(b"[") + 1)
+            file.seek(0, os.SEEK_END)
+            file.write((_END if last >= 0 else "]\n}").encode())
+    except (OSError, ValueError) as exc:  # ValueError: nothing in it
+        raise ArtifactError(f"{path}: cannot be mended: {exc}") from exc
 
 
 class _Entry(msgspec.Struct):

@@ -15,7 +15,6 @@ from genai_perf.workload import files, media, rankings, synthetic
 from genai_perf.workload.tokenizer import Tokenizer
 
 SYNTHETIC = "synthetic:"
-PAYLOAD = "payload:"
 
 _T = TypeVar("_T")
 
@@ -27,6 +26,8 @@ class Conversation:
     turns: tuple[Turn, ...]
     id: str = ""
     """Its name in the records; empty: its number."""
+    due_ns: int | None = None
+    """When it begins, after the first one, where a trace says."""
 
 
 def is_synthetic(config: Config) -> bool:

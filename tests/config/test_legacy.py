@@ -1,22 +1,12 @@
 import pytest
 
 from genai_perf.config import legacy
-from genai_perf.config.arguments import Flag, Takes, read
+from genai_perf.config.arguments import Flag, Takes
 from genai_perf.config.load import load
 from genai_perf.config.options import OPTIONS, Given
 from genai_perf.exceptions import UsageError
 
 OWN = {flag: Flag(option.long, Takes.ONE) for option in OPTIONS.values() for flag in option.flags}
-FLAGS = legacy.known_flags(OWN)
-
-
-@pytest.mark.parametrize("flag", legacy.LATER_OPTIONS)
-def test_an_option_of_the_future_is_refused_by_name(flag):
-    takes = FLAGS[flag].takes
-    line = [flag] if takes is Takes.NOTHING else [flag, "1"]
-    with pytest.raises(UsageError) as raised:
-        legacy.translate(read(line, FLAGS).pairs)
-    assert f"{flag} is not available in this version" == raised.value.message
 
 
 @pytest.mark.parametrize("command", legacy.LATER_COMMANDS)
@@ -27,7 +17,6 @@ def test_a_command_of_the_future_is_refused_by_name(command):
 
 
 def test_what_is_there_is_not_said_to_be_missing():
-    assert set() == set(legacy.LATER_OPTIONS) & set(OWN)
     assert set() == set(legacy.ALIASES) & set(OWN)
     assert set(legacy.ALIASES.values()) <= set(OWN)
 

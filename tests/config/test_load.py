@@ -73,7 +73,7 @@ def test_an_empty_variable_is_not_given():
     [
         ({"GENAI_PERF_CONCURRENCY": "0"}, "GENAI_PERF_CONCURRENCY: 0 is not at least 1"),
         ({"GENAI_PERF_STREAMING": "maybe"}, "GENAI_PERF_STREAMING: 'maybe' is neither true nor false"),
-        ({"GENAI_PERF_FIXED_SCHEDULE": "3"}, "GENAI_PERF_FIXED_SCHEDULE is not available in this version"),
+        ({"GENAI_PERF_FIXED_SCHEDULE": "3"}, "GENAI_PERF_FIXED_SCHEDULE: '3' is neither true nor false"),
         ({"GENAI_PERF_HEADER": "secret"}, "GENAI_PERF_HEADER: header 1 has no colon"),
         (
             {"GENAI_PERF_CONCURRENCY": "1", "GENAI_PERF_REQUEST_RATE": "1"},

@@ -300,9 +300,9 @@ def test_a_tokenizer_is_needed_only_where_tokens_are_counted(
         (CHAT, {"batch_size": 2}, "The --batch-size-text flag is not supported for chat."),
         (EMBEDDINGS, {"streaming": True}, "The --streaming option is not supported for embeddings."),
         (
-            CHAT,
+            replace(CHAT, name="rankings", takes_passages=True),
             {"file": "payload:t.jsonl"},
-            "--input-file: 'payload:t.jsonl': payload traces are not available",
+            "--input-file: 'payload:t.jsonl': rankings takes no traces, which are of texts",
         ),
         (
             CHAT,

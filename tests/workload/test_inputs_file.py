@@ -88,11 +88,11 @@ def test_a_full_disk_is_a_clear_error() -> None:
 
 def test_conversations_and_traces_have_their_metadata_beside_the_payload(tmp_path: Path) -> None:
     rows = [
-        Request(0, b"{}", "m", "s1", turn=0, delay_ns=500_000_000),
+        Request(0, b"{}", "m", "s1", turn=0, delay_ns=500_000_000, due_ns=0),
         Request(1, b"{}", "m", "s1", turn=1),
-        Request(2, b"{}", "m", "s2", turn=0),
+        Request(2, b"{}", "m", "s2", turn=0, due_ns=7_000_000),
     ]
-    path = inputs_file.write(tmp_path / "inputs.json", Workload(rows, [0, 2], due_ns=[0, 7_000_000]))
+    path = inputs_file.write(tmp_path / "inputs.json", Workload(rows, [0, 2]))
     assert [
         {"payload": [{}], "timestamp": [0], "session_id": ["s1"], "delay": [500]},
         {"payload": [{}], "session_id": ["s1"]},

@@ -1,0 +1,114 @@
+"""Requests that come with their due times while the run goes on: those of a trace."""
+
+import math
+from typing import Protocol
+
+from genai_perf.exceptions import GenAIPerfError
+from genai_perf.types import Exchange, Phase, Request, Slot
+
+
+class Feed(Protocol):
+    """A seam: requests in the order of their due times (`workload/traces/feed.py`, and the tests' own)."""
+
+    failure: GenAIPerfError | None
+    """What ended it before its end, behind the requests that have come until then."""
+
+    @property
+    def rate_per_s(self) -> float:
+        """Of the requests that are there; 0 where they do not say."""
+
+    @property
+    def next(self) -> Request | None:
+        """The first of those that are there, which stays; None where none is there."""
+
+    def take(self) -> Request:
+        """The first of those that are there."""
+
+    async def wait(self) -> bool:
+        """Until there is one, or there will be none any more, or `wake`; whether there is one."""
+
+    def wake(self) -> None:
+        """Let whoever waits return."""
+
+
+class Fed:
+    """The script of a feed: each request has one slot, and is sent once."""
+
+    has_turns = False
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._taken: dict[int, Request] = {}
+        """Those whose slot is waited for."""
+
+    def slots(
+        self, phase: Phase, *, requests: int | None = None, duration_ns: float | None = None
+    ) -> "Coming":
+        """The slots of one phase, as `schedule.slots` has them: so many, or those due within the duration."""
+        return Coming(self._feed, self._taken, phase, requests, duration_ns)
+
+    def take(self, slot: Slot) -> Request:
+        """The request that the slot came with."""
+        return self._taken.pop(slot.index)
+
+    async def wait(self, slot: Slot) -> Request:
+        """It is there: what has to be waited for is the slot, which has its due time from the request."""
+        return self.take(slot)
+
+    async def next_turn(self, exchange: Exchange) -> None:  # noqa: ARG002  the seam's signature
+        """Each request is one by itself."""
+        return
+
+
+class Coming:
+    """Slots that are made as requests come, due as long after the phase began as after its first request.
+
+    Not quite an iterator: it stops where no request is there *yet*, and goes on after `more`.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        taken: dict[int, Request],
+        phase: Phase,
+        requests: int | None,
+        duration_ns: float | None,
+    ) -> None:
+        self._feed = feed
+        self._taken = taken
+        self._phase = phase
+        self._left = math.inf if requests is None else requests
+        self._duration_ns = math.inf if duration_ns is None else duration_ns
+        self._first_ns: int | None = None
+
+    def __iter__(self) -> "Coming":
+        return self
+
+    def __next__(self) -> Slot:
+        """The next one that is there."""
+        request = self._next()
+        if request is None:
+            raise StopIteration
+        self._left -= 1
+        self._taken[request.index] = self._feed.take()
+        return Slot(request.index, self._due_ns(request), self._phase)
+
+    async def more(self) -> bool:
+        """Wait until there is another one; False where there will be none, or after `wake`."""
+        return self._left > 0 and await self._feed.wait() and self._next() is not None
+
+    def wake(self) -> None:
+        """Let whoever waits return."""
+        self._feed.wake()
+
+    def _next(self) -> Request | None:
+        request = self._feed.next
+        if request is None or self._left <= 0 or self._due_ns(request) >= self._duration_ns:
+            return None
+        return request
+
+    def _due_ns(self, request: Request) -> int:
+        assert request.due_ns is not None
+        if self._first_ns is None:
+            self._first_ns = request.due_ns
+        return request.due_ns - self._first_ns
