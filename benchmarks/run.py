@@ -365,7 +365,8 @@ def _late_first_tokens_us(*options: str) -> float:
         rows = pa.ipc.open_stream(journal.read_bytes()).read_all().select(["text", "content_ns"]).to_pylist()
     late_ns = []
     for row in rows:
-        sent = re.match(r" t(\d{9,})\.", row["text"])  # the first chunk carries when it was sent, on this clock
+        # the first chunk carries when it was sent, on this clock
+        sent = re.match(r" t(\d{9,})\.", row["text"])
         assert sent is not None, row["text"]
         late_ns.append(row["content_ns"][0] - int(sent[1]))
     late_ns.sort()
