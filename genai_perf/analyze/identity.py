@@ -36,6 +36,10 @@ _IMMATERIAL_SECTIONS = ("output.", "telemetry.")
 
 _FILES = (
     "input.file",
+    "input.dataset",
+    "input.input_length_distribution",
+    "input.output_length_distribution",
+    "input.isl_osl",
     "endpoint.proto",
     "endpoint.proto_descriptor",
     "load.request_intervals",
@@ -100,12 +104,12 @@ def _plain(value: Any) -> Any:
 
 
 def _contents(name: str) -> str:
-    """The beginning of the hash of the file, or of the JSONL files in a directory; another name as it is."""
+    """The beginning of the hash of the file, or of all files in a directory; another name as it is."""
     path = Path(name)
     if not path.exists():
         kind, colon, rest = name.partition(":")
         return f"{kind}: {_contents(rest)}" if colon and Path(rest).exists() else name
-    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    files = sorted(file for file in path.rglob("*") if not file.is_dir()) if path.is_dir() else [path]
     try:
         stamps = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
         return f"sha256 {_hash_of(stamps)}"

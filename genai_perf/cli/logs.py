@@ -8,26 +8,29 @@ from genai_perf.exceptions import UsageError
 
 VARIABLE = "GENAI_PERF_LOG_LEVEL"
 _LEVELS = ("debug", "info", "warning", "error")
+NOTICE = logging.INFO + 5
+"""The level of what is said once without being asked, such as which columns of a file are taken."""
 
 
 def set_up(*, verbose: bool = False, quiet: bool = False) -> None:
-    """Send the package's log to stderr: warnings, with `verbose` information too, with `quiet` errors only.
+    """Send the package's log to stderr: what to know, with `verbose` more, with `quiet` errors only.
 
     GENAI_PERF_LOG_LEVEL goes before both. Other packages' logs are left as they are.
     """
     named = os.environ.get(VARIABLE, "").strip().lower()
     if named and named not in _LEVELS:
         raise UsageError(f"{VARIABLE}: {named!r} is not one of {', '.join(_LEVELS)}")
-    level = named or ("error" if quiet else "info" if verbose else "warning")
+    level: str | int = named.upper() or ("ERROR" if quiet else "INFO" if verbose else NOTICE)
     logger = logging.getLogger("genai_perf")
     logger.handlers = [_ToStderr()]
-    logger.setLevel(level.upper())
+    logger.setLevel(level)
 
 
 class _ToStderr(logging.Handler):
-    """Writes `warning: …`, and information bare, as a person would."""
+    """Writes `warning: …`, and notices and information bare, as a person would."""
 
     def emit(self, record: logging.LogRecord) -> None:
         text = self.format(record)
-        shown = text if record.levelno == logging.INFO else f"{record.levelname.lower()}: {text}"
+        is_bare = logging.INFO <= record.levelno < logging.WARNING
+        shown = text if is_bare else f"{record.levelname.lower()}: {text}"
         print(shown, file=sys.stderr)  # noqa: T201  where the program logs to

@@ -2,7 +2,7 @@
 
     prompts.csv                  by its suffix, or else its content
     csv:prompts                  as it is said: jsonl, json, csv, tsv, parquet, txt
-    sharegpt:chats.json          conversations; each is a request, its first turn, unless sessions are asked for
+    sharegpt:chats.json          conversations; of each the first turn, unless sessions are asked for
     conversations:chats.json     the same, and sessions are asked for
     payload:trace.jsonl          a trace (`config/traces.py`)
 
@@ -93,6 +93,22 @@ def _check_lengths(config: Config, given: Layer) -> None:
         raise UsageError(
             "If output tokens deterministic is set, mean must also be set", hint="give --output-tokens-mean"
         )
+
+
+def check_own_form(config: Config, name: str) -> None:
+    """Refuse what is for files of rows, where an endpoint's files are not such. Raises UsageError."""
+    inputs = config.input
+    for option, is_given in (
+        ("--input-dataset", inputs.dataset is not None),
+        ("--dataset-columns", bool(inputs.columns)),
+        ("--input-row-limit", inputs.row_limit is not None),
+        ("--input-file", inputs.file is not None and bool(split(inputs.file)[0])),
+    ):
+        if is_given:
+            raise UsageError(
+                f"{option}: {name} reads JSONL of a form of its own",
+                hint="give --input-file without a format",
+            )
 
 
 def without_effect(config: Config, given: Layer) -> Iterator[str]:

@@ -4,11 +4,11 @@
     normal:MEAN:STDDEV           uniform:MIN:MAX           lognormal:MEDIAN:SIGMA
     zipf:EXPONENT:MAX            file:FILE                 lines of `tokens` or `tokens, weight`
 
-`normal`, `lognormal` and `zipf` may end with `:LEAST..MOST` (or `:LEAST..`, `:..MOST`): nothing beyond that is
-drawn. Without it the least is one token.
+`normal`, `lognormal` and `zipf` may end with `:LEAST..MOST` (or `:LEAST..`, `:..MOST`): nothing beyond that
+is drawn. Without it the least is one token.
 
-Input and output together, as weighted pairs (`--isl-osl`): `128/128:0.4,1000/200:0.6`, or `file:FILE` with lines
-of `input, output` or `input, output, weight`.
+Input and output together, as weighted pairs (`--isl-osl`): `128/128:0.4,1000/200:0.6`, or `file:FILE` with
+lines of `input, output` or `input, output, weight`.
 """
 
 import math
@@ -39,7 +39,7 @@ class Distribution:
 
     kind: Kind
     numbers: tuple[float, float] = (0, 0)
-    """Mean and stddev, min and max, median and sigma, exponent and max; the length and 0 where it is fixed."""
+    """By the kind: mean and stddev, min and max, median and sigma, exponent and max, the length and 0."""
     least: int = 1
     most: int = LONGEST
     file: Path | None = None

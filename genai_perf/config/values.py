@@ -70,7 +70,8 @@ def parse_columns(texts: Iterable[str], source: str) -> dict[str, str]:
             raise UsageError(f"{source}: {role!r} is not one of {', '.join(COLUMN_ROLES)}")
         if role in columns:
             raise UsageError(
-                f"{source}: {role} is given twice", hint=f"columns are joined by +: {role}:{columns[role]}+{column}"
+                f"{source}: {role} is given twice",
+                hint=f"columns are joined by +: {role}:{columns[role]}+{column}",
             )
         columns[role] = column
     return columns

@@ -49,6 +49,8 @@ class Endpoint:
     """False: requests are nothing but images, and how long they take is told for each image too."""
     takes_images: bool = False
     takes_audio: bool = False
+    takes_system: bool = False
+    """Whether what the system says has a place of its own; elsewhere it stands before the text."""
     takes_passages: bool = False
     """Whether it ranks passages by how well they fit a query."""
     transport: Literal["http", "grpc"] = "http"

@@ -37,6 +37,7 @@ ENDPOINT = Endpoint(
     build=build,
     decode=decode_text,
     prompt_text=prompt_text,
+    takes_system=True,
     usage_request=INCLUDE_USAGE,
     follow=follow,
 )

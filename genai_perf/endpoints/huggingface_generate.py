@@ -138,6 +138,7 @@ ENDPOINT = Endpoint(
     build=build,
     decode=_decode,
     prompt_text=prompt_text,
+    takes_system=True,
     can_batch=True,
     takes_images=True,
     limit=limit,

@@ -201,6 +201,7 @@ ENDPOINT = Endpoint(
     build=build,
     decode=_decode,
     prompt_text=prompt_text,
+    takes_system=True,
     takes_images=True,
     headers={"anthropic-version": VERSION},
     limit=limit,

@@ -55,6 +55,7 @@ ENDPOINT = Endpoint(
     build=build,
     decode=decode_text,
     prompt_text=prompt_text,
+    takes_system=True,
     takes_images=True,
     takes_audio=True,
     usage_request=INCLUDE_USAGE,

@@ -228,6 +228,7 @@ ENDPOINT = Endpoint(
     build=build,
     decode=_decode,
     prompt_text=prompt_text,
+    takes_system=True,
     takes_images=True,
     limit=limit,
     follow=follow,

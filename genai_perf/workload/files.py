@@ -1,75 +1,163 @@
-"""JSONL files: an object a line with `text` (or `text_input`), `image` or `audio`, maybe `output_length`.
+"""Prompts that are read: from a file of rows, a directory of them, or a data set.
 
-`image` and `audio` name a file or a URL, or hold a list of them. Other keys are left alone, as GenAI-Perf
-does; blank lines are skipped. Every error names file and line.
+GenAI-Perf's JSONL has `text` (or `text_input`), `image` or `audio` on each line, maybe `output_length`; other
+keys are left alone, blank lines are skipped. What other files hold, `columns` finds out. Every error names
+file and line.
 """
 
+import logging
 import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-
+from genai_perf.config.inputs import CHATS, split
+from genai_perf.config.schema import InputConfig
 from genai_perf.exceptions import InputError
-from genai_perf.workload import media
+from genai_perf.types import Turn
+from genai_perf.workload import chats, columns, media, tables
+from genai_perf.workload.columns import Columns, Row
+from genai_perf.workload.tables import Table
 
-SNIPPET = 200
-"""So much of a malformed line is shown."""
+__all__ = ["Row", "batches", "conversations", "read", "values"]
 
-_BOM = b"\xef\xbb\xbf"
+NOTICE = logging.INFO + 5
+"""What a user should read once: which columns were taken."""
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A line of a file."""
-
-    text: str
-    """Empty only where there is something else."""
-    output_tokens: int | None = None
-    """How many to ask for (`output_length`); None leaves it to the options."""
-    images: tuple[str, ...] = ()
-    """As URLs; so is the audio."""
-    audio: tuple[str, ...] = ()
-
+logger = logging.getLogger(__name__)
 
 _Item = TypeVar("_Item")
 
 
-def read(name: str, takes: Collection[str] = ("text",)) -> list[Row]:
-    """The rows of a file, or of every `*.jsonl` in a directory by file name. Raises InputError.
+def conversations(given: InputConfig, takes: Collection[str], *, whole: bool) -> Iterator[tuple[Turn, ...]]:
+    """The turns of each row in order, a row at a time; of conversations, unless `whole`, only the first turn.
 
-    `takes` is what can be sent: some of `text`, `image` and `audio`. A row must have one of them, and text
-    where it can have nothing else; images and audio that cannot be sent are an error.
+    `takes` is what can be sent: some of `text`, `image` and `audio`. Says which columns were taken, and at
+    the end what was left out. Raises InputError, some of them only when it comes to the row.
     """
-    rows = [row for file in _files(name) for row in _rows(file, takes)]
+    limit = given.row_limit if given.dataset is None else given.num_dataset_entries
+    rest = Counter[str]()
+    count = 0
+    for table in _tables(given):
+        found = _columns(table, given, takes)
+        for turns in _turns(table, found, takes, rest, is_own=given.dataset is None):
+            yield turns if whole else turns[:1]
+            count += 1
+            if count == limit:
+                break
+        if count == limit:
+            break
+    name = given.dataset or given.file
+    if rest:
+        what = "; ".join(f"{number:,} {kind}" for kind, number in rest.most_common())
+        logger.warning(
+            "%s: of the rows up to the last of %s taken, not all in order: %s", name, f"{count:,}", what
+        )
+    if not count:
+        raise InputError(f"{name}: holds no prompts", hint=_EXAMPLE)
+
+
+_EXAMPLE = 'write {"text": "…"} on each line, or give a CSV, Parquet or JSON file with a column of prompts'
+
+
+def _tables(given: InputConfig) -> Iterator[Table]:
+    if given.dataset is not None:
+        from genai_perf.workload import hub_datasets
+
+        yield hub_datasets.table(given)
+        return
+    kind, name = split(str(given.file))
+    kind = "" if kind in CHATS else kind
+    for file in tables.files(name, kind):
+        yield tables.open_table(file, kind)
+
+
+def _columns(table: Table, given: InputConfig, takes: Collection[str]) -> Columns:
+    said = given.columns
+    if not said and given.dataset is not None:
+        from genai_perf.workload import hub_rows
+
+        said = hub_rows.columns(given.dataset)
+    found = columns.columns_of(table, said, takes, given.source)
+    if split(given.file or "")[0] in CHATS and found.messages is None and table.columns:
+        raise InputError(
+            f"--input-file: {table.name}: no column of messages; its columns are {', '.join(table.columns)}",
+            hint="name it: --dataset-columns messages:COLUMN",
+        )
+    if found is not columns.PLAIN and table.kind != "txt":
+        logger.log(NOTICE, "%s: %s", table.name, found.told())
+    return found
+
+
+def _turns(
+    table: Table, found: Columns, takes: Collection[str], rest: Counter[str], *, is_own: bool
+) -> Iterator[tuple[Turn, ...]]:
+    """What each row says. Rows without a prompt are counted; where `is_own`, in a file, they are errors."""
+    readers = media.readers(table.directory or Path())
+    image = readers["image"] if "image" in takes else None
+    for where, entry in table.rows(found.names):
+        if found.messages is not None:
+            messages = columns.messages_of(entry, where, found.messages)
+            if turns := chats.turns(messages, where, rest, image):
+                yield turns
+            continue
+        try:
+            yield (_turn(columns.row_of(entry, where, found, takes, readers)),)
+        except columns.Empty as exc:
+            if is_own:
+                raise InputError(str(exc)) from exc
+            rest["without a prompt"] += 1
+
+
+def _turn(row: Row) -> Turn:
+    return Turn(
+        texts=(row.text,) if row.text else (),
+        system=row.system,
+        images=row.images,
+        audio=row.audio,
+        max_tokens=row.output_tokens,
+        answer=row.answer,
+    )
+
+
+def read(name: str, takes: Collection[str] = ("text",)) -> list[Row]:
+    """The rows of a file, or of all files in a directory by name. Raises InputError.
+
+    JSON is read as GenAI-Perf has it, other files by the names of their columns.
+    A row must have something of what it `takes`, and text where it can have nothing else; images and audio
+    that cannot be sent are an error.
+    """
+    rows = [row for file in tables.files(name) for row in _rows(file, takes)]
     if not rows:
         example = "text" if "text" in takes else "image"
         raise InputError(f"{name}: holds no prompts", hint=f'write {{"{example}": "…"}} on each line')
     return rows
 
 
+def _rows(file: Path, takes: Collection[str]) -> Iterator[Row]:
+    table = tables.open_table(file)
+    if not table.columns:
+        return
+    is_json = table.kind in ("jsonl", "json")
+    found = columns.PLAIN if is_json else columns.columns_of(table, {}, takes, "--input-file")
+    readers = media.readers(file.parent)
+    for where, entry in table.rows(found.names):
+        try:
+            yield columns.row_of(entry, where, found, takes, readers)
+        except columns.Empty as exc:
+            raise InputError(str(exc)) from exc
+
+
 def values(name: str) -> Iterator[tuple[str, Any]]:
     """(file:line, what the line says in JSON) of each line of a file or directory. Raises InputError."""
-    for file in _files(name):
-        for where, line in _lines(file):
-            yield where, _value(line, where)
-
-
-def _files(name: str) -> list[Path]:
     path = Path(name)
-    if path.is_dir():
-        files = sorted(path.glob("*.jsonl"))
-        if not files:
-            raise InputError(f"No JSONL files found in directory '{name}'.")
-        return files
-    if not path.exists():
-        raise InputError(
-            f"--input-file: '{name}' is not a valid file or directory",
-            hint='give a JSONL file, e.g. {"text": "What is a token?"} on each line',
-        )
-    return [path]
+    files = sorted(path.glob("*.jsonl")) if path.is_dir() else tables.files(name)
+    if not files:
+        raise InputError(f"No JSONL files found in directory '{name}'.")
+    for where, line in chain.from_iterable(map(tables.lines, files)):
+        yield where, tables.json_value(line, where)
 
 
 def batches(
@@ -83,76 +171,3 @@ def batches(
             hint=f"--batch-size-{kind} is {size}, the file has {len(pool)}",
         )
     return [tuple(rng.sample(pool, size)) for _ in range(count)]
-
-
-def _rows(file: Path, takes: Collection[str]) -> Iterator[Row]:
-    readers = media.readers(file.parent)
-    for where, line in _lines(file):
-        yield _row(line, where, takes, readers)
-
-
-def _lines(file: Path) -> Iterator[tuple[str, bytes]]:
-    """(file:line, content) of those that are not blank."""
-    try:
-        with file.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                content = (line.removeprefix(_BOM) if number == 1 else line).strip()
-                if content:
-                    yield f"{file}:{number}", content
-    except OSError as exc:
-        raise InputError(f"{file}: cannot be read: {exc.strerror}") from exc
-
-
-def _value(line: bytes, where: str) -> Any:
-    try:
-        text = line.decode()
-    except UnicodeDecodeError as exc:
-        raise InputError(f"{where}: not UTF-8 (byte 0x{line[exc.start]:02x})") from exc
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as exc:
-        raise InputError(f"{where}: {str(exc).removesuffix('.')}: {text[:SNIPPET]}") from exc
-
-
-def _row(line: bytes, where: str, takes: Collection[str], readers: Mapping[str, media.Read]) -> Row:
-    entry = _value(line, where)
-    if not isinstance(entry, dict):
-        raise InputError(f"{where}: not a JSON object: {line.decode()[:SNIPPET]}")
-    urls: dict[str, tuple[str, ...]] = {}
-    for key, read_one in readers.items():
-        urls[key] = ()
-        if entry.get(key) is not None:
-            if key not in takes:
-                one = f'{"an " * (key == "image")}"{key}"'
-                raise InputError(f"{where}: has {one}; this endpoint takes {' and '.join(takes)} only")
-            urls[key] = media.named(entry, key, read_one, where)
-    text = ""
-    if "text" in takes and (not any(urls.values()) or entry.get("text") or entry.get("text_input")):
-        text = _prompt(entry, where)
-    elif not any(urls.values()):
-        raise InputError(f'{where}: no "{next(iter(takes))}" field')
-    return Row(text, _output_tokens(entry, where), urls["image"], urls["audio"])
-
-
-def _prompt(entry: dict[str, Any], where: str) -> str:
-    given = [key for key in ("text", "text_input") if entry.get(key)]
-    if len(given) == 2:
-        raise InputError(f"{where}: Each data entry must have only one of 'text_input' or 'text' key name.")
-    if not given:
-        empty = [key for key in ("text", "text_input") if key in entry]
-        raise InputError(f'{where}: "{empty[0]}" is empty' if empty else f'{where}: no "text" field')
-    prompt = entry[given[0]]
-    if not isinstance(prompt, str):
-        raise InputError(f'{where}: "{given[0]}" is not a string: {str(prompt)[:SNIPPET]}')
-    if not prompt.strip():
-        raise InputError(f'{where}: "{given[0]}" is empty')
-    return prompt.strip()
-
-
-def _output_tokens(entry: dict[str, Any], where: str) -> int | None:
-    tokens = entry.get("output_length")
-    if tokens is None:
-        return None
-    if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1:
-        raise InputError(f'{where}: "output_length" is not a number of at least 1: {str(tokens)[:SNIPPET]}')
-    return tokens

@@ -127,8 +127,8 @@ def _download(name: str, revision: str, *, with_code: bool) -> str:
         return str(snapshot_download(name, revision=revision, allow_patterns=files))
 
 
-def _explain(exc: Exception, name: str, revision: str) -> str:
-    """Why a download failed. By class name: the classes behind it differ between releases."""
+def explain(exc: Exception, name: str, revision: str) -> str:
+    """Why the hub gave nothing. By class name: the classes behind it differ between releases."""
     kinds = {kind.__name__ for kind in type(exc).__mro__}
     if "RevisionNotFoundError" in kinds:
         return f"the hub has no revision {revision!r} of it"
@@ -147,7 +147,7 @@ def _main(arguments: list[str]) -> None:
     try:
         answer = {"directory": _download(name, revision, with_code="--with-code" in arguments)}
     except Exception as exc:  # noqa: BLE001  the parent is to hear of whatever it was
-        answer = {"error": _explain(exc, name, revision)}
+        answer = {"error": explain(exc, name, revision)}
     sys.stdout.write(f"\n{json.dumps(answer)}\n")
 
 

@@ -234,11 +234,18 @@ def _checked(url: str) -> str:
 
 
 def _from_file(path: Path, given: str) -> str:
-    """The file's own bytes, once Pillow has seen that they are an image."""
+    try:
+        content = path.read_bytes()
+    except OSError as exc:
+        raise InputError(f"Failed to open image '{given}'.", hint=exc.strerror or str(exc)) from exc
+    return of_bytes(content, given)
+
+
+def of_bytes(content: bytes, given: str) -> str:
+    """The URL of a file's own bytes, once Pillow has seen that they are an image. Raises InputError."""
     from PIL import Image, UnidentifiedImageError
 
     try:
-        content = path.read_bytes()
         with Image.open(io.BytesIO(content)) as image:
             kind = str(image.format)
             image.verify()

@@ -1,8 +1,8 @@
 """Numbers of tokens, drawn as the options say; `config/lengths.py` has the words for them.
 
-Values that come with weights (pairs, lines of a file) are not tossed for one by one. Of n of them, each comes as
-often as its share of n, rounded up or down, in an order that is shuffled: 100 prompts of `128/128:0.4,1000/200:0.6`
-are 40 and 60, and as many prompts as a file has lines have exactly its lengths.
+Values that come with weights (pairs, lines of a file) are not tossed for one by one. Of n of them, each comes
+as often as its share of n, rounded up or down, in an order that is shuffled: 100 prompts of
+`128/128:0.4,1000/200:0.6` are 40 and 60, and as many prompts as a file has lines have exactly its lengths.
 """
 
 import math
@@ -185,7 +185,7 @@ def _lines(path: Path, names: Sequence[str]) -> Weighted[Sequence[int]]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
         raise InputError(f"{path}: {exc.strerror if isinstance(exc, OSError) else 'not text'}") from exc
-    found = []
+    found: Weighted[Sequence[int]] = []
     for number, line in enumerate(text.splitlines(), 1):
         said = line.partition("#")[0].strip()
         if not said:

@@ -10,8 +10,8 @@ from genai_perf.config.schema import AudioConfig, ImageConfig
 from genai_perf.exceptions import InputError
 from genai_perf.workload import images, sounds
 
-Read = Callable[[str], str]
-"""From what a row says to a URL. Raises InputError."""
+Read = Callable[[str | bytes], str]
+"""From what a row says, or holds, to a URL. Raises InputError."""
 
 _HZ_PER_KHZ = 1000
 
@@ -34,9 +34,14 @@ def readers(base: Path) -> Mapping[str, Read]:
 
     Relative paths count from the working directory, or where there is nothing from `base`.
     """
+
+    def reader(of_file: Callable[[str, Path], str], of_bytes: Callable[[bytes, str], str]) -> Read:
+        named = cache(lambda name: of_file(name, base))
+        return lambda given: of_bytes(given, "in the row") if isinstance(given, bytes) else named(given)
+
     return {
-        "image": cache(lambda name: images.read(name, base)),
-        "audio": cache(lambda name: sounds.read(name, base)),
+        "image": reader(images.read, images.of_bytes),
+        "audio": reader(sounds.read, sounds.of_bytes),
     }
 
 
@@ -47,10 +52,12 @@ def named(entry: Mapping[str, Any], key: str, read: Read, where: str) -> tuple[s
     urls = []
     for place, name in enumerate(names):
         field = f'"{key}"[{place}]' if isinstance(given, list) else f'"{key}"'
-        if not isinstance(name, str) or not name.strip():
+        if isinstance(name, Mapping):  # as data sets have it: the file itself, or where it is
+            name = name.get("bytes") or name.get("path")
+        if not isinstance(name, str | bytes) or not name.strip():
             raise InputError(f"{where}: {field} is not the name of a file, or a URL: {str(name)[:60]!r}")
         try:
-            urls.append(read(name.strip()))
+            urls.append(read(name.strip() if isinstance(name, str) else name))
         except InputError as exc:
             raise InputError(f"{where}: {field}: {exc.message}", hint=exc.hint) from exc
     return tuple(urls)

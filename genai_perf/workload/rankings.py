@@ -13,7 +13,7 @@ from pathlib import Path
 from genai_perf.config import Config
 from genai_perf.exceptions import InputError, UsageError
 from genai_perf.types import Turn
-from genai_perf.workload import files, synthetic
+from genai_perf.workload import files, lengths, synthetic
 from genai_perf.workload.tokenizer import Tokenizer
 
 QUERIES, PASSAGES = "queries", "passages"
@@ -54,12 +54,8 @@ def _made(config: Config, tokenizer: Tokenizer) -> Iterator[Turn]:
 
 def _prompts(config: Config, tokenizer: Tokenizer, purpose: str, each: int) -> Iterator[str]:
     given = config.input
-    tokens = synthetic.lengths(
-        given.synthetic_tokens_mean,
-        given.synthetic_tokens_stddev,
-        given.num_dataset_entries * each,
-        _stream(config, f"{purpose}: lengths"),
-    )
+    draw = _stream(config, f"{purpose}: lengths")
+    tokens = lengths.of_prompts(given, given.num_dataset_entries * each, draw)
     source = synthetic.measure(tokenizer)
     for prompt in synthetic.prompts(source, tokenizer, tokens, _stream(config, purpose)):
         yield prompt.text

@@ -126,6 +126,11 @@ def _from_file(path: Path, given: str) -> str:
         content = path.read_bytes()
     except OSError as exc:
         raise InputError(f"Failed to open audio '{given}'.", hint=exc.strerror or str(exc)) from exc
+    return of_bytes(content, given)
+
+
+def of_bytes(content: bytes, given: str) -> str:
+    """The URL of a file's own bytes. Raises InputError."""
     if content[:4] == b"RIFF" and content[8:12] == b"WAVE":
         return data_url(content, "wav")
     # an ID3 tag, or the eleven ones that an MPEG frame begins with

@@ -4,14 +4,14 @@ import random
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, repeat
 from typing import TypeVar
 
 from genai_perf.clock import NS_PER_MS
 from genai_perf.config import Config
 from genai_perf.endpoints import Endpoint
 from genai_perf.types import Turn
-from genai_perf.workload import files, media, rankings, synthetic
+from genai_perf.workload import files, lengths, media, rankings, synthetic
 from genai_perf.workload.tokenizer import Tokenizer
 
 SYNTHETIC = "synthetic:"
@@ -44,7 +44,7 @@ def conversations(config: Config, endpoint: Endpoint, tokenizer: Tokenizer | Non
     if endpoint.takes_passages:
         found = (Conversation((turn,)) for turn in rankings.turns(config, tokenizer))
     elif not is_synthetic(config):
-        found = _from_file(config, endpoint)
+        found = _read(config, endpoint)
     elif endpoint.takes_text:
         assert tokenizer is not None
         found = _with_media(_synthetic(config, tokenizer), config)
@@ -54,7 +54,7 @@ def conversations(config: Config, endpoint: Endpoint, tokenizer: Tokenizer | Non
     if config.input.prefix_prompt_num and endpoint.takes_text:
         assert tokenizer is not None
         found = _with_prefixes(found, config, tokenizer)
-    return _with_limits(found, config)
+    return _with_limits(found, config, tokenizer if endpoint.produces_tokens else None)
 
 
 def stream(config: Config, purpose: str) -> random.Random:
@@ -77,18 +77,21 @@ def _synthetic(config: Config, tokenizer: Tokenizer) -> Iterator[Conversation]:
 def _synthetic_turns(config: Config, tokenizer: Tokenizer, number: int) -> Iterator[Turn]:
     given = config.input
     size = given.batch_size
-    tokens = synthetic.lengths(
-        given.synthetic_tokens_mean,
-        given.synthetic_tokens_stddev,
-        number * size,
-        stream(config, "input lengths"),
-    )
+    draw = stream(config, "input lengths")
+    limits: Iterator[int | None] = repeat(None)
+    if given.isl_osl is not None:
+        pairs = lengths.pairs(given, number, draw)
+        tokens = [tokens_in for tokens_in, _ in pairs for _ in range(size)]
+        limits = (tokens_out for _, tokens_out in pairs)
+    else:
+        tokens = lengths.of_prompts(given, number * size, draw)
     made = synthetic.prompts(synthetic.measure(tokenizer), tokenizer, tokens, stream(config, "prompts"))
-    for first in made:
+    for first, limit in zip(made, limits):
         rest = [next(made) for _ in range(size - 1)]
         yield Turn(
             texts=(first.text, *(prompt.text for prompt in rest)),
             input_tokens=first.tokens if size == 1 else None,
+            max_tokens=limit,
         )
 
 
@@ -143,25 +146,29 @@ def _with_media(found: Iterable[Conversation], config: Config) -> Iterator[Conve
 # -- read ---------------------------------------------------------------------------------------------
 
 
-def _from_file(config: Config, endpoint: Endpoint) -> Iterator[Conversation]:
-    """A turn for each row in order; with batches, as many samples as `--num-dataset-entries` says."""
-    given = config.input
-    assert given.file is not None
+def _read(config: Config, endpoint: Endpoint) -> Iterator[Conversation]:
+    """A conversation for each row in order; with batches, as many samples as `--num-dataset-entries` says."""
     kinds = {"text": endpoint.takes_text, "image": endpoint.takes_images, "audio": endpoint.takes_audio}
-    rows = files.read(given.file, [kind for kind, is_taken in kinds.items() if is_taken])
-    if max(given.batch_size, config.image.batch_size, config.audio.batch_size) > 1:
-        yield from _sampled(rows, config)
-        return
-    for row in rows:
-        texts = (row.text,) if row.text else ()
-        turn = Turn(texts=texts, images=row.images, audio=row.audio, max_tokens=row.output_tokens)
-        yield Conversation((turn,))
+    takes = [kind for kind, is_taken in kinds.items() if is_taken]
+    rows = files.conversations(config.input, takes, whole=config.has_sessions)
+    if not endpoint.takes_system:
+        rows = (tuple(map(_with_system_before, turns)) for turns in rows)
+    if max(config.input.batch_size, config.image.batch_size, config.audio.batch_size) > 1:
+        return _sampled([turns[0] for turns in rows], config)
+    return (Conversation(turns) for turns in rows)
 
 
-def _sampled(rows: Sequence[files.Row], config: Config) -> Iterator[Conversation]:
+def _with_system_before(turn: Turn) -> Turn:
+    """What the system says as the beginning of the text, as GenAI-Perf joins them."""
+    if turn.system is None or not turn.texts:
+        return turn
+    return replace(turn, system=None, texts=(f"{turn.system} {turn.texts[0]}", *turn.texts[1:]))
+
+
+def _sampled(rows: Sequence[Turn], config: Config) -> Iterator[Conversation]:
     """Texts, images and audio drawn from all there are, independent of each other, as GenAI-Perf does."""
     count = config.input.num_dataset_entries
-    said = [row for row in rows if row.text]
+    said = [row for row in rows if row.texts]
     images = [image for row in rows for image in row.images]
     audio = [audio for row in rows for audio in row.audio]
 
@@ -175,9 +182,10 @@ def _sampled(rows: Sequence[files.Row], config: Config) -> Iterator[Conversation
         samples(audio, config.audio.batch_size, "audio"),
         strict=True,
     ):
-        limit = max((row.output_tokens for row in batch if row.output_tokens), default=None)
-        texts = tuple(row.text for row in batch)
-        yield Conversation((Turn(texts=texts, images=seen, audio=heard, max_tokens=limit),))
+        limit = max((row.max_tokens for row in batch if row.max_tokens), default=None)
+        texts = tuple(text for row in batch for text in row.texts)
+        system = batch[0].system if len(batch) == 1 else None
+        yield Conversation((Turn(texts, system=system, images=seen, audio=heard, max_tokens=limit),))
 
 
 # -- what goes over both ------------------------------------------------------------------------------
@@ -203,16 +211,29 @@ def _with_prefixes(
         yield replace(conversation, turns=(replace(first, texts=texts, input_tokens=None), *rest))
 
 
-def _with_limits(found: Iterable[Conversation], config: Config) -> Iterator[Conversation]:
-    """Draw how many output tokens each turn asks for, where its row does not say."""
-    given = config.input
-    if given.output_tokens_mean is None:
-        yield from found
-        return
-    draw = stream(config, "output lengths")
+def _with_limits(
+    found: Iterable[Conversation], config: Config, tokenizer: Tokenizer | None
+) -> Iterator[Conversation]:
+    """Say how many output tokens each turn asks for.
+
+    As its row says; else as they are drawn, where an option says how; else as many as its answer has, where
+    the input has one and `tokenizer` counts it.
+    """
+    drawn = lengths.of_answers(config.input, stream(config, "output lengths"))
     for conversation in found:
-        limited = []
-        for turn in conversation.turns:
-            drawn = synthetic.length(given.output_tokens_mean, given.output_tokens_stddev, draw, at_least=1)
-            limited.append(turn if turn.max_tokens is not None else replace(turn, max_tokens=drawn))
-        yield replace(conversation, turns=tuple(limited))
+        turns = conversation.turns
+        if drawn is not None:
+            limits: Iterable[int | None] = list(islice(drawn, len(turns)))
+        elif tokenizer is not None and any(turn.answer for turn in turns):
+            counts = tokenizer.count(turn.answer or "" for turn in turns)
+            limits = [count or None for count in counts]
+        else:
+            yield conversation
+            continue
+        yield replace(
+            conversation,
+            turns=tuple(
+                turn if turn.max_tokens is not None or limit is None else replace(turn, max_tokens=limit)
+                for turn, limit in zip(turns, limits)
+            ),
+        )

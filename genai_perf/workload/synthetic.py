@@ -89,16 +89,6 @@ def _fillers(tokenizer: Tokenizer, frequency: Counter[str], cost: dict[str, int]
     return [f" {word}" for word in (alone or single)[:FILLERS]] or list("etaoinshr")
 
 
-def length(mean: int, stddev: int, rng: random.Random, *, at_least: int = 0) -> int:
-    """A token count as GenAI-Perf draws it: normal, cut towards zero to a whole number."""
-    return max(at_least, int(rng.gauss(mean, stddev)))
-
-
-def lengths(mean: int, stddev: int, count: int, rng: random.Random, *, at_least: int = 0) -> list[int]:
-    """So many of them."""
-    return [length(mean, stddev, rng, at_least=at_least) for _ in range(count)]
-
-
 def prompts(
     corpus: Corpus, tokenizer: Tokenizer, tokens: Sequence[int], rng: random.Random
 ) -> Iterator[Prompt]:

@@ -36,12 +36,15 @@ def test_the_last_line_needs_no_newline_and_windows_files_are_read(tmp_path: Pat
     assert read(str(path)) == [Row("one"), Row("two")]
 
 
-def test_a_directory_is_all_of_its_jsonl_files_by_name(tmp_path: Path) -> None:
+def test_a_directory_is_all_of_its_files_that_hold_rows_by_name(tmp_path: Path) -> None:
     write(tmp_path / "b.jsonl", {"text": "second"})
     write(tmp_path / "a.jsonl", {"text": "first"})
-    write(tmp_path / "c.txt", {"text": "not this"})
+    (tmp_path / "c.txt").write_text("third\n")
+    (tmp_path / "d.csv").write_text("text\nfourth\n")
+    write(tmp_path / "README.md", {"text": "not this"})
+    write(tmp_path / ".hidden.jsonl", {"text": "nor this"})
 
-    assert read(str(tmp_path)) == [Row("first"), Row("second")]
+    assert read(str(tmp_path)) == [Row("first"), Row("second"), Row("third"), Row("fourth")]
 
 
 @pytest.mark.parametrize(

@@ -152,14 +152,6 @@ def test_prompts_that_go_round_the_text_are_counted_whole(
     assert builtin_tokenizer.count(prompt.text for prompt in made) == wanted
 
 
-def test_lengths_are_drawn_as_genai_perf_draws_them() -> None:
-    assert [550] * 5 == synthetic.lengths(550, 0, 5, random.Random("0"))
-    drawn = synthetic.lengths(10, 10, 2000, random.Random("0"))
-    assert min(drawn) == 0
-    assert 9.5 < sum(drawn) / len(drawn) < 11.5
-    assert 1 == min(synthetic.lengths(10, 10, 2000, random.Random("0"), at_least=1))
-
-
 def test_a_tokenizer_that_sees_nothing_in_english_is_refused() -> None:
     blind = Tokenizer(
         name="blind",
