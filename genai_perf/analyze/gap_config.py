@@ -91,5 +91,7 @@ def _arguments(config: Config, directory: Path | None) -> Iterator[str]:
         yield from ("--request-rate-range", f"{load.request_rate:g}")
     elif load.request_intervals is not None:
         yield from ("--request-intervals", str(load.request_intervals))
+    elif load.fixed_schedule:
+        yield "--fixed-schedule"
     else:
         yield from ("--concurrency-range", str(load.concurrency or 1))

@@ -18,6 +18,8 @@ _ENDINGS = {
     "interrupted": "The run was interrupted: the figures are of the requests that were answered until then.",
     "aborted": "The run was aborted: the figures are of the requests that were answered until then.",
     "error_rate": "The run was ended early because too many requests failed.",
+    "bad_input": "The run was ended early by its input: the figures are of the requests before {error}.",
+    "no_input": "The run was ended early, its input came no more: {error}.",
 }
 
 
@@ -34,7 +36,7 @@ def notes(
     if end is None:
         yield "The run did not end by itself: the figures are of what its journal holds."
     elif end.stop_reason in _ENDINGS:
-        yield _ENDINGS[end.stop_reason]
+        yield _ENDINGS[end.stop_reason].format(error=end.error)
     for each in info.breaks:
         yield (
             f"Continued after an interruption at request {each.requests:,}: the pause is in no figure, "
@@ -46,6 +48,11 @@ def notes(
         yield (
             f"{end.unsent:,} arrivals found no place before the time was over and were never sent: "
             "the server did not keep up with the rate at that --max-concurrency."
+        )
+    if end is not None and (unready := end.trace.get("unready")):
+        yield (
+            f"{unready:,} requests were not made yet when they were due, and sent late: this machine reads "
+            "the trace more slowly than it is to be sent (--speed-up)."
         )
     if columns.failed:
         yield (

@@ -26,7 +26,7 @@ def run_name(config: Config, swept: Mapping[str, object] | None = None) -> str:
 
 
 def _stimulus(load: LoadConfig) -> str:
-    for by_file in ("request_intervals", "request_rate_schedule", "concurrency_schedule"):
+    for by_file in ("request_intervals", "request_rate_schedule", "concurrency_schedule", "fixed_schedule"):
         if getattr(load, by_file) is not None:
             return by_file
     if load.session_concurrency is not None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genai_perf.config.schema import Config
-from genai_perf.exceptions import GenAIPerfError, Interrupted, ServerError
+from genai_perf.exceptions import GenAIPerfError, InputError, Interrupted, RunError, ServerError
 from genai_perf.types import RunEnd, Summary
 
 if TYPE_CHECKING:
@@ -12,10 +12,18 @@ if TYPE_CHECKING:
 
 
 def verdict(result: "Result", directory: Path, asked: Config | None = None) -> int:
-    """The exit code. Raises ServerError or Interrupted when nothing was measured."""
+    """The exit code. Raises ServerError or Interrupted when nothing was measured.
+
+    Raises InputError or RunError where it was the input that ended the run, whatever was measured before.
+    """
+    if result.end is not None and (failure := _INPUT_FAILURES.get(result.end.stop_reason)):
+        raise failure(result.end.error, hint=f"what was sent before it is in {directory}")
     if not result.summary.requests:
         raise _nothing_measured(result, directory, asked)
     return _exit_code(result.end)
+
+
+_INPUT_FAILURES = {"bad_input": InputError, "no_input": RunError}
 
 
 def _exit_code(end: RunEnd | None) -> int:

@@ -59,6 +59,12 @@ class Result:
         return any(self.option(*each) for each in asked) or has_turns(self.records)
 
     @property
+    def shared_share(self) -> float | None:
+        """How much of a trace's input tokens a prefix cache without end would have; None where nobody says."""
+        trace = self.end.trace if self.end is not None else {}
+        return trace["shared_tokens"] / trace["input_tokens"] if trace.get("input_tokens") else None
+
+    @property
     def raw_name(self) -> str:
         """The name of the raw export."""
         return str(self.option("output", "profile_export_file", "profile_export.json"))

@@ -136,6 +136,8 @@ def _lines(result: Result, directory: Path) -> list[str]:
     lines += [f"  {count:,} x {kind}: {_short(message)}" for kind, (count, message) in summary.errors.items()]
     if result.produces_tokens:
         lines.append(f"Tokens: counted by {_counter(result)}")
+    if (share := result.shared_share) is not None:
+        lines.append(f"Trace: {share:.1%} of the input tokens repeat the beginning of an earlier prompt")
     if result.gpus is not None:
         lines.append(gpus.line(result.gpus, summary))
     if exact := sentence(summary):

@@ -141,6 +141,7 @@ _LOADS = {
     "request_intervals": "request_intervals",
     "request_rate_schedule": "request_rate_schedule",
     "concurrency_schedule": "concurrency_schedule",
+    "fixed_schedule": "fixed_schedule",
 }
 """Load options other than a plain concurrency, and their names in `stimulus`, by precedence."""
 

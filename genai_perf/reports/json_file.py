@@ -2,8 +2,9 @@
 
 GenAI-Perf's are the metrics, `telemetry_stats`, `input_config` and `sessions`. After them: our metrics, in
 the same form; `uncertainty`, how far the truth may lie from each statistic, in the metric's unit;
-`exactness`, on what evidence; and `errors`, `traffic_classes`, `streaming`, `tokenizer`, `run`, `notes`,
-`versions`, `gpus`, `server_statistics`. Within a metric, `p99.9` and `count` stand after its statistics.
+`exactness`, on what evidence; and `errors`, `traffic_classes`, `streaming`, `tokenizer`, `run`, `trace`,
+`notes`, `versions`, `gpus`, `server_statistics`. Within a metric, `p99.9` and `count` stand after its
+statistics.
 """
 
 import json
@@ -75,6 +76,7 @@ def document(result: Result) -> dict[str, Any]:
         "tokenizer": dict(result.info.tokenizer),
         "run": _run(result),
         **({"merged": _merged(result)} if result.info.merged else {}),
+        **({"trace": _trace(result)} if result.end is not None and result.end.trace else {}),
         "notes": list(result.summary.notes),
         "versions": dict(result.info.versions),
         **({"gpus": gpus.details(result.gpus, result.summary)} if result.gpus is not None else {}),
@@ -118,6 +120,13 @@ def _merged(result: Result) -> dict[str, Any]:
     """How several runs lie in time, and what each of them was; the notes say it in words."""
     named = ("input", "how", "measured_s", "overlapped_s", "runs")
     return {name: result.info.merged[name] for name in named}
+
+
+def _trace(result: Result) -> dict[str, Any]:
+    """What the run's trace says of its requests."""
+    assert result.end is not None
+    share = result.shared_share
+    return {**result.end.trace, **({"shared_share": share} if share is not None else {})}
 
 
 def _metric(tag: str, figure: Stats | float) -> dict[str, Any]:
