@@ -60,7 +60,7 @@ class Result:
 
     @property
     def shared_share(self) -> float | None:
-        """How much of a trace's input tokens a prefix cache without end would have; None where nobody says."""
+        """How much of a trace's input tokens an endless prefix cache would have; None where nobody says."""
         trace = self.end.trace if self.end is not None else {}
         return trace["shared_tokens"] / trace["input_tokens"] if trace.get("input_tokens") else None
 
