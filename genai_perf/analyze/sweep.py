@@ -9,11 +9,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from types import MappingProxyType
 
 from genai_perf import endpoints
 from genai_perf.analyze.parameters import PARAMETERS
 from genai_perf.config import checkpoint, checks, legacy, load, passthrough
-from genai_perf.config.options import ANALYZE_OPTIONS, OPTIONS, Given, Layer, Option, parse
+from genai_perf.config.options import (
+    ANALYZE_OPTIONS,
+    CHECKPOINT_OPTIONS,
+    OPTIONS,
+    Given,
+    Layer,
+    Option,
+    parse,
+)
 from genai_perf.config.schema import CheckpointConfig, Config
 from genai_perf.exceptions import UsageError
 
@@ -52,15 +62,22 @@ class Sweep:
     warnings: tuple[str, ...] = ()
 
 
-def load_sweep(flags: Layer, extra_tokens: Sequence[str], environ: Mapping[str, str]) -> Sweep:
+def load_sweep(
+    flags: Layer,
+    extra_tokens: Sequence[str],
+    environ: Mapping[str, str],
+    file: Layer = MappingProxyType({}),
+) -> Sweep:
     """The checked scenarios of an `analyze` command line; UsageError for the first thing that is wrong.
 
-    `extra_tokens` is what stands behind the first bare `--`.
+    `extra_tokens` is what stands behind the first bare `--`, `file` what a config file says.
     """
-    memory, flags, said = checkpoint.load(flags, environ, by_default=True)
+    memory, flags, said = checkpoint.load(flags, environ, by_default=True, file=file)
+    file = {key: given for key, given in file.items() if key not in CHECKPOINT_OPTIONS}
     from_environment, notes = load.read_environment(environ, {**OPTIONS, **ANALYZE_OPTIONS})
-    ours = _stronger(_section(from_environment, own=True), _section(flags, own=True))
-    known = load.merge(_section(from_environment, own=False), _section(flags, own=False))
+    layers = (file, from_environment, flags)
+    ours = reduce(_stronger, (_section(layer, own=True) for layer in layers))
+    known = load.merge(*(_section(layer, own=False) for layer in layers))
     passed = passthrough.interpret(extra_tokens, known)
     if passed.levels:
         source = next(iter(passed.levels[0].values())).source

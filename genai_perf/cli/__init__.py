@@ -14,6 +14,8 @@ from typer.main import get_command
 
 from genai_perf.cli.analyze import SweepCommand, analyze
 from genai_perf.cli.commands import SectionedGroup, TextCommand
+from genai_perf.cli.config import config
+from genai_perf.cli.create_template import create_template
 from genai_perf.cli.invocation import Invocation
 from genai_perf.cli.process_export_files import process_export_files
 from genai_perf.cli.profile import profile
@@ -47,6 +49,17 @@ app.command(
     epilog="Example: genai-perf analyze -m gpt2 --endpoint-type chat --streaming --url embedded "
     "--sweep-type concurrency --sweep-range 1:128",
 )(analyze)
+app.command(
+    cls=SweepCommand,
+    context_settings=_HELP,
+    epilog="Example: genai-perf config -f genai_perf_config.yaml --override-config --concurrency 32",
+)(config)
+app.command(
+    "create-template",
+    cls=TextCommand,
+    context_settings=_HELP,
+    epilog="Example: genai-perf create-template -v -f chat.yaml",
+)(create_template)
 app.command(cls=TextCommand, context_settings=_HELP)(report)
 app.command(
     "process-export-files",
@@ -114,7 +127,7 @@ def _run(argv: Sequence[str]) -> int:
     name, *rest = legacy.with_command(own, list(group.commands))
     if name not in group.commands:  # --help, --version and their like
         return group.main([name, *rest], prog_name=PROGRAM, standalone_mode=False) or 0
-    if passed_through and name not in ("profile", "analyze"):
+    if passed_through and name not in ("profile", "analyze", "config"):
         raise UsageError(f"genai-perf {name} takes nothing after --")
     invocation = Invocation(redact([PROGRAM, *argv]), passed_through)
     command = group.commands[name]

@@ -3,6 +3,7 @@
 import inspect
 import logging
 import os
+from types import MappingProxyType
 from typing import Any
 
 import typer
@@ -11,7 +12,7 @@ from genai_perf.cli import logs, parameters
 from genai_perf.cli.commands import TextCommand
 from genai_perf.cli.invocation import Invocation
 from genai_perf.cli.profile import PANELS, check_with_endpoint
-from genai_perf.config.options import ANALYZE_OPTIONS, CHECKPOINT_OPTIONS, OPTIONS
+from genai_perf.config.options import ANALYZE_OPTIONS, CHECKPOINT_OPTIONS, OPTIONS, Layer
 
 _OPTIONS = {**ANALYZE_OPTIONS, **CHECKPOINT_OPTIONS, **OPTIONS}
 _TYPE, _VALUES = "--sweep-type", ("--sweep-range", "--sweep-list")
@@ -44,11 +45,14 @@ def analyze(context: typer.Context, **values: Any) -> int:
     and is not measured again; a sweep that was stopped goes on when it is started once more. Takes all
     options of `profile`.
     """
-    invocation: Invocation = context.obj
+    return start(parameters.layer(_OPTIONS.values(), values), context.obj)
+
+
+def start(flags: Layer, invocation: Invocation, file: Layer = MappingProxyType({})) -> int:
+    """What `analyze` does with these options; `file` is what a config file says. Raises GenAIPerfError."""
     from genai_perf.analyze.sweep import load_sweep
 
-    flags = parameters.layer(_OPTIONS.values(), values)
-    sweep = load_sweep(flags, invocation.passed_through, os.environ)
+    sweep = load_sweep(flags, invocation.passed_through, os.environ, file)
     output = sweep.steps[0].config.output
     logs.set_up(verbose=output.verbose, quiet=output.quiet)
     warnings = list(sweep.warnings)

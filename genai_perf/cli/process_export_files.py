@@ -10,7 +10,7 @@ from genai_perf.cli import logs, parameters
 from genai_perf.cli.invocation import Invocation
 from genai_perf.cli.profile import PANELS
 from genai_perf.config.load import build
-from genai_perf.config.options import OPTIONS, PROCESS_OPTIONS, parse
+from genai_perf.config.options import OPTIONS, PROCESS_OPTIONS, Layer, parse
 
 _INPUT = PROCESS_OPTIONS["process.input_path"]
 _OPTIONS = [
@@ -26,8 +26,12 @@ def process_export_files(context: typer.Context, **values: Any) -> int:
     where the runs overlap in time. What is not given stays as it was in the first run; the environment is
     not asked.
     """
-    invocation: Invocation = context.obj
-    given = dict(parameters.layer(_OPTIONS, values))
+    return start(parameters.layer(_OPTIONS, values), context.obj)
+
+
+def start(layer: Layer, invocation: Invocation) -> int:
+    """What `process-export-files` does with these options. Raises GenAIPerfError."""
+    given = dict(layer)
     asked = given.pop(_INPUT.key, None)
     directory: Path = parse(_INPUT, asked) if asked else _INPUT.default
     config = build(given)

@@ -3,6 +3,8 @@
 import inspect
 import logging
 import os
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import typer
@@ -11,7 +13,7 @@ from genai_perf.cli import logs, parameters
 from genai_perf.cli.invocation import Invocation
 from genai_perf.config import checkpoint, checks, media
 from genai_perf.config.load import load
-from genai_perf.config.options import CHECKPOINT_OPTIONS, OPTIONS
+from genai_perf.config.options import CHECKPOINT_OPTIONS, OPTIONS, Layer
 from genai_perf.config.schema import Config
 from genai_perf.exceptions import Interrupted
 
@@ -40,10 +42,19 @@ def profile(context: typer.Context, **values: Any) -> int:
     Every option can be set by an environment variable as well: GENAI_PERF_ and the long flag's name, as in
     GENAI_PERF_CONCURRENCY=8. Flags of Perf Analyzer may follow after a bare --.
     """
-    invocation: Invocation = context.obj
-    flags = parameters.layer(_OPTIONS.values(), values)
-    memory, flags, notes = checkpoint.load(flags, os.environ, by_default=False)
-    loaded = load(flags, invocation.passed_through, os.environ)
+    return start(parameters.layer(_OPTIONS.values(), values), context.obj)
+
+
+def start(
+    flags: Layer, invocation: Invocation, file: Layer = MappingProxyType({}), repeats: Path | None = None
+) -> int:
+    """What `profile` does with these options; `file` is what a config file says.
+
+    `repeats` is the lock of a former run that this one is to be the same as. Raises GenAIPerfError.
+    """
+    memory, flags, notes = checkpoint.load(flags, os.environ, by_default=False, file=file)
+    file = {key: given for key, given in file.items() if key in OPTIONS}
+    loaded = load(flags, invocation.passed_through, os.environ, file)
     output = loaded.configs[0].output
     logs.set_up(verbose=output.verbose, quiet=output.quiet)
     warnings = [*notes, *loaded.warnings]
@@ -59,7 +70,7 @@ def profile(context: typer.Context, **values: Any) -> int:
 
     worst = 0
     for config in loaded.configs:
-        worst = max(worst, run(config, command=invocation.command))
+        worst = max(worst, run(config, command=invocation.command, repeats=repeats))
         if worst == Interrupted.exit_code:
             break
     return worst

@@ -1,4 +1,4 @@
-"""From what the user said to the configs of the runs: defaults < environment < flags < pass-through.
+"""From what the user said to the configs of the runs: defaults < file < environment < flags < pass-through.
 
 A source that picks one of several options which exclude each other replaces what weaker sources said of the
 whole group: `--request-rate` on the command line beats GENAI_PERF_CONCURRENCY. Within one source it is an
@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any
 
 from genai_perf.config import checks, legacy, passthrough, traces
@@ -48,8 +49,8 @@ EXCLUSIVE: tuple[tuple[str, ...], ...] = (
         "load.request_intervals",
         "load.request_rate_schedule",
         "load.concurrency_schedule",
-    ),
         "load.fixed_schedule",
+    ),
     ("load.measurement_interval_ms", "load.measurement_request_count", "load.request_count"),
     ("load.measurement_interval_ms", "load.measurement_request_count", "load.duration_s"),
     ("output.verbose", "output.quiet"),
@@ -63,13 +64,18 @@ whichever is reached first ends the run."""
 _HINTS = {EXCLUSIVE[0]: "--max-concurrency limits what an open loop has in flight"}
 
 
-def load(flags: Layer, extra_tokens: Sequence[str], environ: Mapping[str, str]) -> Loaded:
+def load(
+    flags: Layer,
+    extra_tokens: Sequence[str],
+    environ: Mapping[str, str],
+    file: Layer = MappingProxyType({}),
+) -> Loaded:
     """The checked configs of a `profile` command line; UsageError for the first thing that is wrong.
 
-    `extra_tokens` is what stands behind the first bare `--`.
+    `extra_tokens` is what stands behind the first bare `--`, `file` what a config file says.
     """
     weak, notes = read_environment(environ)
-    known = merge(weak, flags)
+    known = merge(file, weak, flags)
     passed = passthrough.interpret(extra_tokens, known)
     warnings = [*notes, *passed.warnings]
     configs = []
@@ -138,13 +144,13 @@ def build(layer: Layer) -> Config:
         telemetry=TelemetryConfig(**values.get("telemetry", {})),
         output=OutputConfig(**values.get("output", {})),
     )
+    return traces.with_schedule(config)
 
 
 def read_environment(
     environ: Mapping[str, str], options: Mapping[str, Option] = OPTIONS
 ) -> tuple[dict[str, Given], list[str]]:
     """The layer of `GENAI_PERF_…` variables, and warnings for those that look misspelt.
-    return traces.with_schedule(config)
 
     An empty variable is not given. A name that is no option's and near none is somebody else's: container
     platforms set such for every service.

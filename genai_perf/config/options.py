@@ -11,7 +11,14 @@ from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from genai_perf.config.schema import AnalyzeConfig, CheckpointConfig, ProcessConfig, sections
+from genai_perf.config.schema import (
+    AnalyzeConfig,
+    CheckpointConfig,
+    ConfigFileConfig,
+    ProcessConfig,
+    TemplateConfig,
+    sections,
+)
 from genai_perf.config.values import parse_columns, parse_extra_inputs, parse_goodput
 from genai_perf.exceptions import UsageError
 
@@ -70,17 +77,17 @@ class Option:
         return self.type is bool
 
     @property
+    def may_have_value(self) -> bool:
+        """Whether it is such a flag, and `true` or `false` may follow; the metavar says so."""
+        return self.is_switch and self.metavar is not None
+
+    @property
     def is_repeatable(self) -> bool:
         """Whether several values add up; where not, the last one counts."""
         return get_origin(self.type) is not None and not self.choices
 
     @property
     def takes_several(self) -> bool:
-    @property
-    def may_have_value(self) -> bool:
-        """Whether it is such a flag, and `true` or `false` may follow; the metavar says so."""
-        return self.is_switch and self.metavar is not None
-
         """Whether several values may follow one flag, as in `-m a b`; the metavar's ellipsis says so."""
         return bool(self.metavar) and str(self.metavar).endswith("…")
 
@@ -189,7 +196,11 @@ def _without_none(annotation: Any) -> Any:
     return annotation
 
 
-_PARSERS = {"input.extra": parse_extra_inputs, "metrics.goodput": parse_goodput, "input.columns": parse_columns}
+_PARSERS = {
+    "input.extra": parse_extra_inputs,
+    "input.columns": parse_columns,
+    "metrics.goodput": parse_goodput,
+}
 """Options whose values have a grammar of their own."""
 
 OPTIONS: Mapping[str, Option] = _read_schema()
@@ -203,3 +214,9 @@ ANALYZE_OPTIONS: Mapping[str, Option] = {row.key: row for row in rows_of("analyz
 
 PROCESS_OPTIONS: Mapping[str, Option] = {row.key: row for row in rows_of("process", ProcessConfig)}
 """Those of `process-export-files` alone."""
+
+CONFIG_OPTIONS: Mapping[str, Option] = {row.key: row for row in rows_of("config", ConfigFileConfig)}
+"""Those of `config` alone."""
+
+TEMPLATE_OPTIONS: Mapping[str, Option] = {row.key: row for row in rows_of("template", TemplateConfig)}
+"""Those of `create-template`."""

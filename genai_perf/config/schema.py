@@ -287,6 +287,22 @@ class AnalyzeConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigFileConfig:
+    """What `config` goes by."""
+
+    file: Path | None = option(None, "-f", "--file", metavar="FILE", help="The config file; of a run's directory, the one in it.")
+    override: bool = option(False, "--override-config", help="Let the other options here change what the file says.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateConfig:
+    """What `create-template` writes."""
+
+    file: Path = option(Path("genai_perf_config.yaml"), "-f", "--file", metavar="FILE", help="The config file to write.")
+    verbose: bool = option(False, "-v", "--verbose", help="Describe every key, and have those that GenAI-Perf does not know as well.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessConfig:
     """What `process-export-files` merges."""
 
@@ -375,6 +391,8 @@ class Config:
             return None
         if load.request_rate_schedule is not None or load.concurrency_schedule is not None:
             return None
+        if load.fixed_schedule:
+            return None  # each request of the trace once
         if self.has_sessions:
             return None  # each conversation once
         if load.request_rate is not None:
@@ -391,8 +409,6 @@ class Config:
             or load.session_concurrency is not None
             or load.session_rate is not None
         )
-        if load.fixed_schedule:
-            return None  # each request of the trace once
 
     @property
     def tokenizer_name(self) -> str:

@@ -15,13 +15,14 @@ from genai_perf.profile.verdict import verdict
 __all__ = ["Session", "publish", "report", "run", "run_name", "summarize", "verdict", "write_reports"]
 
 
-def run(config: Config, *, command: str) -> int:
+def run(config: Config, *, command: str, repeats: Path | None = None) -> int:
     """Measure and report. 0: measured; 1: ended by the error rate; 130: interrupted, and reported.
 
-    `command` is the command line without secrets. Raises GenAIPerfError.
+    `command` is the command line without secrets, `repeats` the lock of a run that this one is to be the same
+    as. Raises GenAIPerfError.
     """
     directory = config.output.artifact_dir / run_name(config)
-    with Session(command) as session:
+    with Session(command, repeats) as session:
         config = session.located(config)
         result = session.measure(config, directory)
         return publish(result, directory, config.output, asked=config)

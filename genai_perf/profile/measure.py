@@ -13,8 +13,10 @@ from genai_perf.clock import Origin
 from genai_perf.config.schema import Config, TokenizerConfig
 from genai_perf.config.versions import versions
 from genai_perf.endpoints import Endpoint
+from genai_perf.profile import repeatable
 from genai_perf.profile.directory import JOURNAL, SAMPLES, make_directory, write_run
 from genai_perf.profile.former import Former, taken_up
+from genai_perf.profile.repeatable import Asked
 from genai_perf.types import RunEnd, RunInfo, Workload
 
 if TYPE_CHECKING:
@@ -42,11 +44,14 @@ def measure(
     served: "Served | None" = None,
     former: Former | None = None,
     sampler: "Sampler | None" = None,
+    *,
+    asked: Asked,
 ) -> None:
     """Make the run, or the rest of a former one, and leave its files in `directory`. Raises GenAIPerfError.
 
     `kept` is what the session's runs leave open on the `loop`, which is theirs as well. `sampler` asks the
-    server and the GPUs beside the run. `served` is the Triton that is asked what its models did.
+    server and the GPUs beside the run. `served` is the Triton that is asked what its models did. `asked` is
+    what the run's own files tell of it.
     """
     from genai_perf.engine import run as engine
     from genai_perf.engine.journal import Journal
@@ -89,6 +94,7 @@ def measure(
         job = replace(job, half=half, before_benchmark=None)
         served = None  # what it has counted since before the interruption is more than this run
         sampler = None  # likewise
+    made = repeatable.write(directory, asked, job, info) if half is None else None
     write_run(directory, info, None)
 
     async def send() -> RunEnd:
@@ -112,6 +118,8 @@ def measure(
             sampler.end()
         if feed is not None:
             feed.close()
+    if made is not None:
+        repeatable.complete(directory, asked, made, end)
     write_run(directory, info, end)
 
 

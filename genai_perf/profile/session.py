@@ -14,8 +14,10 @@ from genai_perf.config.schema import Config, EndpointConfig, LoadConfig, OutputC
 from genai_perf.endpoints import Endpoint
 from genai_perf.profile.former import Former
 from genai_perf.profile.measure import measure
+from genai_perf.profile.repeatable import Asked
 from genai_perf.profile.summarize import load_tokenizer, summarize
 from genai_perf.types import Workload
+from genai_perf.workload import lock
 
 if TYPE_CHECKING:
     from genai_perf.profile.triton import Served
@@ -36,8 +38,10 @@ class Session:
     _BYTES_KEPT = 256 << 20
     """Of bodies: with images, a few sets are more than the rest of the program. The latest always stays."""
 
-    def __init__(self, command: str) -> None:
+    def __init__(self, command: str, repeats: Path | None = None) -> None:
+        """`repeats` is the lock of a run that this session's are to be the same as. Raises ArtifactError."""
         self._command = command
+        self._repeats = (repeats, lock.read(repeats)) if repeats is not None else (None, None)
         self._closing = ExitStack()
         self._shared_loop: tuple[asyncio.Runner, Kept] | None = None
         self._embedded_url: str | None = None
@@ -65,6 +69,11 @@ class Session:
         found = tuple(self._embedded_url if url == urls.EMBEDDED else url for url in config.urls)
         return replace(config, endpoint=replace(config.endpoint, urls=found))
 
+    def _as_asked(self, config: Config) -> Config:
+        """The config with the session's server as the user calls it."""
+        found = tuple(urls.EMBEDDED if url == self._embedded_url else url for url in config.endpoint.urls)
+        return replace(config, endpoint=replace(config.endpoint, urls=found))
+
     def measure(self, config: Config, directory: Path, former: Former | None = None) -> "Result":
         """Make the run, leave its records in `directory`, and read them. Raises GenAIPerfError.
 
@@ -76,7 +85,8 @@ class Session:
         tokenizer, workload = self._prepare(config, endpoint, served)
         loop, kept = self._loop()
         shared = loop, kept, served, former, self._sampler
-        measure(config, endpoint, workload, tokenizer, directory, self._command, *shared)
+        asked = Asked(self._as_asked(config), *self._repeats)
+        measure(config, endpoint, workload, tokenizer, directory, self._command, *shared, asked=asked)
         return summarize(directory, counter=tokenizer)
 
     def read(self, config: Config, directory: Path) -> "Result":

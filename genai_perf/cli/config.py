@@ -1,0 +1,149 @@
+"""`genai-perf config -f FILE`: a run, a sweep or a merge as a file says it."""
+
+import inspect
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from genai_perf.cli import analyze, parameters, process_export_files, profile
+from genai_perf.cli.invocation import Invocation
+from genai_perf.config import effective
+from genai_perf.config.load import read_environment
+from genai_perf.config.options import (
+    ANALYZE_OPTIONS,
+    CHECKPOINT_OPTIONS,
+    CONFIG_OPTIONS,
+    OPTIONS,
+    PROCESS_OPTIONS,
+    Given,
+    Layer,
+)
+from genai_perf.exceptions import InputError, UsageError
+
+_OPTIONS = {**CONFIG_OPTIONS, **PROCESS_OPTIONS, **ANALYZE_OPTIONS, **CHECKPOINT_OPTIONS, **OPTIONS}
+_HARMLESS = ("output.verbose", "output.quiet")
+"""Options that go with any file."""
+_LOCK = "workload.lock"
+
+
+def config(context: typer.Context, **values: Any) -> int:
+    """Do what a config file says: a run, a sweep (`analyze:`), or a merge (`process:`).
+
+    The file is weaker than environment variables. Options on the command line go over both, with
+    --override-config; without it there must be none.
+    """
+    invocation: Invocation = context.obj
+    flags = dict(parameters.layer(_OPTIONS.values(), values))
+    path = _path(flags.pop("config.file", None))
+    if "config.override" not in flags:
+        _check_none(flags)
+    flags.pop("config.override", None)
+    from genai_perf.analyze.parameters import PARAMETERS
+    from genai_perf.config import yaml_file
+
+    file = yaml_file.read(path, PARAMETERS)
+    is_sweep = file.command == "analyze" or any(key in ANALYZE_OPTIONS for key in flags)
+    if not is_sweep and (file.command == "process-export-files" or "process.input_path" in flags):
+        return process_export_files.start(_of_merge({**file.layer, **flags}), invocation)
+    environment, _ = read_environment(os.environ)
+    stronger = {**environment, **flags}
+    if not {**file.layer, **stronger}.get("endpoint.model_names") and not invocation.passed_through:
+        raise InputError(
+            f"{file.model_names}: Required field model_names is not set",
+            hint=f"write `model_names: NAME` into {path}",
+        )
+    layer = _without_backend(_with_secrets(file.layer, stronger), stronger)
+    if is_sweep:
+        return analyze.start(flags, invocation, layer)
+    lock = path.with_name(_LOCK)
+    is_run = path.name == effective.NAME and lock.is_file()
+    return profile.start(flags, invocation, layer, repeats=lock if is_run else None)
+
+
+def _path(given: Given | None) -> Path:
+    if given is None:
+        raise UsageError(
+            "--file is missing", hint="genai-perf config -f FILE; `genai-perf create-template` writes one"
+        )
+    path = Path(given.texts[-1]).expanduser()
+    return path / effective.NAME if path.is_dir() else path
+
+
+def _check_none(flags: Layer) -> None:
+    others = [given.source for key, given in flags.items() if key not in _HARMLESS]
+    if others:
+        raise UsageError(
+            "In order to use the CLI to override the config, the --override-config flag must be set.",
+            hint=f"{', '.join(others)} would go over the file",
+        )
+
+
+def _of_merge(layer: Layer) -> dict[str, Given]:
+    """What concerns merging."""
+    sections = ("process", "metrics", "tokenizer", "output")
+    return {key: given for key, given in layer.items() if key.partition(".")[0] in sections}
+
+
+def _without_backend(layer: Layer, stronger: Layer) -> Layer:
+    """The layer for its endpoint type: GenAI-Perf's templates name a backend for all of them."""
+    kind = {**layer, **stronger}.get("endpoint.type")
+    backend = layer.get("endpoint.backend")
+    if kind is None or kind.texts[-1] == "kserve" or backend is None or backend.texts != ("tensorrtllm",):
+        return layer
+    return {key: given for key, given in layer.items() if key != "endpoint.backend"}
+
+
+# -- secrets --------------------------------------------------------------------------------------------
+
+
+def _with_secrets(layer: Layer, stronger: Layer) -> Mapping[str, Given]:
+    """The layer without what was blanked in it, and is given again. UsageError for what is not."""
+    from genai_perf.config.redact import BLANK
+
+    kept = dict(layer)
+    if given := layer.get("endpoint.headers"):
+        again = {_name(text) for text in stronger.get("endpoint.headers", Given((), "")).texts}
+        for name in _blank_names(given, BLANK):
+            if name.lower() not in again:
+                raise UsageError(
+                    f"{given.source}: the value of {name} was not written down",
+                    hint=f"give it again: GENAI_PERF_HEADER='{name}: …', or --override-config -H '{name}: …'",
+                )
+        kept["endpoint.headers"] = replace(
+            given, texts=tuple(text for text in given.texts if BLANK not in text)
+        )
+        if not kept["endpoint.headers"].texts:
+            del kept["endpoint.headers"]
+    if (given := layer.get("endpoint.proxy")) and BLANK in given.texts[-1]:
+        if "endpoint.proxy" not in stronger:
+            raise UsageError(
+                f"{given.source}: the proxy's address was not written down",
+                hint="give it again: GENAI_PERF_PROXY=http://…, or --override-config --proxy http://…",
+            )
+        del kept["endpoint.proxy"]
+    return kept
+
+
+def _blank_names(given: Given, blank: str) -> Iterator[str]:
+    for text in given.texts:
+        name, _, value = text.partition(":")
+        if value.strip() == blank:
+            yield name.strip()
+
+
+def _name(header: str) -> str:
+    return header.partition(":")[0].strip().lower()
+
+
+config.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what Typer reads the options from
+    [
+        inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
+        *parameters.parameters(
+            _OPTIONS.values(), {"config": "File", "process": "Merging", "analyze": "Sweep", **profile.PANELS}
+        ),
+    ]
+)

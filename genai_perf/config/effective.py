@@ -1,0 +1,89 @@
+"""The effective config: every value that was in force in a run, as a config file that repeats it.
+
+What nobody gave, and what follows from other values, stands behind an empty key as a comment. So the file
+loads as the very config that it was written from, and says what held.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from genai_perf.config import keys
+from genai_perf.config.keys import LEAVES, MEASUREMENTS
+from genai_perf.config.layout import Line, render
+from genai_perf.config.schema import Config
+
+NAME = "config.yaml"
+"""Of the file in a run's directory."""
+
+_DERIVED: Mapping[str, Callable[[Config], Any]] = {
+    "endpoint.url": lambda config: ", ".join(config.urls),
+    "endpoint.backend": lambda config: "tensorrtllm" if config.endpoint.type == "kserve" else None,
+    keys.STIMULUS: lambda config: f"concurrency: {config.concurrency}" if not config.is_open_loop else None,
+    keys.NUM: lambda config: config.request_count,
+    "tokenizer.name": lambda config: config.tokenizer_name,
+}
+"""By key: what holds where it is empty."""
+
+
+def text(config: Config, *, version: str, command: str, path: str) -> str:
+    """The file. `path` is where it will be, `command` the command line that made the run, without secrets."""
+    head = [
+        f"# Every value that was in force in a run of genai-perf {version}, made by",
+        *(f"#   {line}" for line in command.splitlines()),
+        "# The same requests once more, at the same instants:",
+        f"#   genai-perf config -f {path}",
+    ]
+    return "\n".join([*head, "", render(_lines(config)).rstrip("\n"), ""])
+
+
+def _lines(config: Config) -> Iterator[Line]:
+    values = {
+        f"{section}.{name}": value
+        for section, fields in config.public().items()
+        if section != "traffic"  # it stands in a file of its own, which is named here
+        for name, value in fields.items()
+    }
+    load = {
+        leaf.path.rpartition(".")[2]: values[leaf.option.key]
+        for leaf in LEAVES.values()
+        if leaf.is_load and leaf.option is not None and values[leaf.option.key] is not None
+    }
+    mode = next((mode for mode, key in MEASUREMENTS.items() if values[key] is not None), "request_count")
+    has_load = False
+    for path, leaf in LEAVES.items():
+        if leaf.is_load:
+            if not has_load:
+                yield _line(keys.STIMULUS, load or None, config)
+                has_load = True
+        elif path == keys.MODE:
+            yield _line(path, mode, config)
+        elif path == keys.NUM:
+            yield _line(path, values[MEASUREMENTS[mode]], config)
+        elif leaf.option is not None and leaf.option.key in values:
+            yield _line(path, values[leaf.option.key], config)
+
+
+def _line(path: str, value: Any, config: Config) -> Line:
+    if value is not None and value != [] and value != {}:
+        return Line(path, written(value))
+    derived = _DERIVED[path](config) if path in _DERIVED else None
+    return Line(path, "", behind="" if derived is None else str(derived))
+
+
+def written(value: Any) -> str:
+    """A value as YAML has it, on one line."""
+    import yaml
+
+    def dump(style: str | None) -> str:
+        shown: str = yaml.safe_dump(
+            value,
+            default_style=style,
+            default_flow_style=True,
+            allow_unicode=True,
+            width=10**9,
+            sort_keys=False,
+        )
+        return shown.removesuffix("...\n").rstrip("\n")
+
+    plain = dump(None)
+    return dump('"') if "\n" in plain else plain
