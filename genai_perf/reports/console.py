@@ -47,8 +47,8 @@ def write(
 ) -> None:
     """Prints the run's table to stdout, or to `file`; `directory` is where its files are.
 
-    `verbose` adds our further metrics and the measurement windows. `width` is for tests; the terminal's
-    is taken otherwise.
+    `verbose` adds our further metrics, what GPUs and servers say, and the measurement windows. `width` is for
+    tests; the terminal's is taken otherwise.
     """
     from rich.console import Console
 
@@ -62,7 +62,7 @@ def write(
         console.print(gpus.table(result.gpus, COLUMNS))
     if verbose and (served := models.of(result)):
         console.print(models.table(served, console.width))
-    if result.server is not None and (said := server_metrics.table(result.server)) is not None:
+    if verbose and result.server is not None and (said := server_metrics.table(result.server)) is not None:
         console.print(said)
     for line in _lines(result, directory):
         # A terminal wraps between words; in a file, a line stays one line.
@@ -140,6 +140,8 @@ def _lines(result: Result, directory: Path) -> list[str]:
         lines.append(f"Trace: {share:.1%} of the input tokens repeat the beginning of an earlier prompt")
     if result.gpus is not None:
         lines.append(gpus.line(result.gpus, summary))
+    if result.server is not None and (said := server_metrics.line(result.server)) is not None:
+        lines.append(f"Server: {said}")
     if exact := sentence(summary):
         lines.append(f"How exact: {exact}")
     lines += [f"Note: {note}" for note in summary.notes]

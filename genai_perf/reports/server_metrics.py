@@ -50,6 +50,21 @@ def table(server: ServerMetrics) -> Table | None:
     return table
 
 
+def line(server: ServerMetrics) -> str | None:
+    """The averages and totals of that, in a sentence; None where there is nothing of ours beside them."""
+    parts = []
+    for row in server.rows:
+        if row.ours is None or row.difference is None or row.statistic not in ("avg", "total"):
+            continue
+        name = row.quantity.title.lower()
+        if row.statistic == "total":
+            parts.append(f"{name} {_amount(row, row.server)} ({_difference(row)})")
+        else:
+            unit = row.quantity.unit.label
+            parts.append(f"{name} {_amount(row, row.server)} {unit} ({_difference(row)})")
+    return f"{server.servers} says, and by how much we differ: {', '.join(parts)}" if parts else None
+
+
 def _server(row: Row) -> str:
     if row.low == row.high:
         return _amount(row, row.server)

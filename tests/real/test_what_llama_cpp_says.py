@@ -31,7 +31,7 @@ def test_its_token_counters_agree_exactly_with_what_it_told_of_each_request(
         figures = compared[tag]["total"]
         assert (ours, ours, 0) == (figures["server"], figures["ours"], figures["difference"]), tag
     assert 0 < compared["inter_token_latency"]["avg"]["server"]
-    assert "What the server says | llama.cpp at 127.0.0.1:" in run.stdout
+    assert "Server: llama.cpp at 127.0.0.1:" in run.stdout
 
 
 def test_its_page_is_not_asked_for_when_it_is_not_wanted(llama: LlamaServer, measure: Measure) -> None:

@@ -55,14 +55,16 @@ def result():
     return replace(chat(), server=server)
 
 
-def printed(result) -> str:
+def printed(result, verbose=False) -> str:
     out = StringIO()
-    console.write(result, HERE, file=out, width=120)
+    console.write(result, HERE, file=out, width=120, verbose=verbose)
     return out.getvalue()
 
 
 def test_the_table_says_what_the_server_says_what_we_saw_and_the_difference(result, golden):
-    golden("console/server_metrics.txt", printed(result))
+    golden("console/server_metrics.txt", printed(result, verbose=True))
+    assert "What the server says" not in printed(result)
+    assert "Server: " in printed(result)
 
 
 def test_the_file_has_all_of_it(result, golden):
@@ -76,7 +78,9 @@ def test_no_figure_in_the_file_is_something_that_json_does_not_know(result):
 
 
 def test_a_server_that_is_not_known_has_no_table(result):
-    assert "What the server says" not in printed(replace(result, server=replace(result.server, rows=())))
+    nothing = replace(result, server=replace(result.server, rows=()))
+    assert "What the server says" not in printed(nothing, verbose=True)
+    assert "Server: " not in printed(nothing)
 
 
 def test_a_run_whose_server_was_not_asked_says_nothing_of_it():
