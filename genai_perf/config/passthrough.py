@@ -70,7 +70,7 @@ RULES: tuple[Rule, ...] = (
     Rule("--request-distribution", Takes.ONE, Verdict.SETS, "load.request_distribution"),
     Rule("--periodic-concurrency-range", Takes.ONE, Verdict.LATER),
     Rule("--request-period", Takes.ONE, Verdict.LATER),
-    Rule("--session-concurrency", Takes.ONE, Verdict.LATER),
+    Rule("--session-concurrency", Takes.ONE, Verdict.SETS, "load.session_concurrency"),
     Rule("--fixed-schedule", Takes.NOTHING, Verdict.SETS, "load.fixed_schedule"),
     Rule("--latency-threshold -l", Takes.ONE, Verdict.LATER),
     Rule("--binary-search", Takes.NOTHING, Verdict.LATER),
