@@ -82,7 +82,7 @@ def _spoken(messages: Sequence[Any], where: str, odd: Odd, image: Image | None) 
             seen.add(f"with a message by {speaker}")
             break
         elif not spoken and speaker == "assistant":
-            seen.add("that begin with an answer")
+            seen.add("with an answer before any question")
         elif spoken and spoken[-1][0] == speaker:
             seen.add("with messages in a row by the same speaker")
             _, before, others = spoken[-1]

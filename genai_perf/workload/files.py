@@ -51,10 +51,8 @@ def conversations(given: InputConfig, takes: Collection[str], *, whole: bool) ->
             break
     name = given.dataset or given.file
     if rest:
-        what = "; ".join(f"{number:,} {kind}" for kind, number in rest.most_common())
-        logger.warning(
-            "%s: of the rows up to the last of %s taken, not all in order: %s", name, f"{count:,}", what
-        )
+        what = ", ".join(f"{number:,} {kind}" for kind, number in rest.most_common())
+        logger.warning("%s: %s rows taken; among those that were read are %s", name, f"{count:,}", what)
     if not count:
         raise InputError(f"{name}: holds no prompts", hint=_EXAMPLE)
 

@@ -38,25 +38,26 @@ def table(given: InputConfig) -> Table:
 
     datasets.disable_progress_bars()
     datasets.utils.logging.set_verbosity_error()
-    if not path.is_dir():
-        _ask_for(name, given.dataset_revision, is_offline=datasets.config.HF_HUB_OFFLINE)
+    is_offline = datasets.config.HF_HUB_OFFLINE
+    if not (path.is_dir() or is_offline):  # told to be offline, the library finds by itself what it has kept
+        _ask_for(name, given.dataset_revision)
     try:
         found = _loaded(path, given)
     except _ERRORS as exc:
-        raise InputError(f"--input-dataset: {name}: {_first_lines(exc)}", hint=_hint(name, path)) from exc
+        why = _first_lines(exc)
+        if is_offline and isinstance(exc, ConnectionError):
+            why = "is not among what was prepared on this machine, and HF_HUB_OFFLINE is set"
+        raise InputError(f"--input-dataset: {name}: {why}", hint=_hint(name, path)) from exc
     return _table(name, _undecoded(_split_of(found, given)))
 
 
-def _ask_for(name: str, revision: str | None, *, is_offline: bool) -> None:
-    """Once, whether the hub has it. Told to be offline, the library finds what it has kept without asking."""
-    if is_offline:
-        return
-    import httpx
+def _ask_for(name: str, revision: str | None) -> None:
+    """Once, whether the hub has it. Raises InputError."""
     from huggingface_hub import HfApi
 
     try:
         HfApi().dataset_info(name, revision=revision, timeout=_TIMEOUT_S)
-    except (OSError, ValueError, httpx.HTTPError) as exc:
+    except Exception as exc:  # of its own, or of the HTTP library below it, which has changed twice
         why = hub.explain(exc, name, revision or "main")
         raise InputError(f"--input-dataset: {name}: {why}", hint=_hint(name, Path(name))) from exc
 
