@@ -24,6 +24,17 @@ def max_tokens(tokens: int, exactly: bool) -> dict[str, Any]:
     return {"max_tokens": tokens, "min_tokens": tokens} if exactly else {"max_tokens": tokens}
 
 
+def at_most(name: str, keys: Callable[[int], dict[str, Any]]) -> Callable[[int, bool], dict[str, Any]]:
+    """The limit of an API that has none for exactly so many tokens: UsageError where they are wanted."""
+
+    def limit(tokens: int, exactly: bool) -> dict[str, Any]:
+        if exactly:
+            raise UsageError(f"The --output-tokens-mean-deterministic flag is not supported for {name}.")
+        return keys(tokens)
+
+    return limit
+
+
 def extend(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
     """`--extra-inputs` as keys of the body, over those that stand there."""
     return {**body, **extra}

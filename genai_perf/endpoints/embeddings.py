@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from genai_perf.endpoints import Decoding, Endpoint
-from genai_perf.endpoints.openai import http_error, joined, parse_whole, plain_reads, usage_of
+from genai_perf.endpoints.openai import Body, joined, read_body, usage_of
+from genai_perf.endpoints.reading import decode_textless
 from genai_perf.types import Answer, Exchange, RequestError, Turn
 
 
@@ -20,18 +21,14 @@ def prompt_text(body: Mapping[str, Any]) -> str:
 
 def decode(exchange: Exchange) -> Decoding:
     """Check that there are vectors; they are not kept."""
-    answer = Answer()
-    answer.error = exchange.error or http_error(exchange)
-    yield
-    if answer.error is None:
-        reads = plain_reads(exchange, answer)
-        body = parse_whole(exchange, reads, answer) if answer.error is None else None
-        if body is not None and not body.data:
-            answer.error = RequestError("decode", "the answer holds no embeddings")
-        elif body is not None:
-            answer.usage = usage_of(body)
-            answer.content, answer.content_reads = [""], [len(reads) - 1]
-    return answer
+    return decode_textless(exchange, read_body, _take)
+
+
+def _take(body: Body, answer: Answer) -> None:
+    if body.data:
+        answer.usage = usage_of(body)
+    else:
+        answer.error = RequestError("decode", "the answer holds no embeddings")
 
 
 ENDPOINT = Endpoint(

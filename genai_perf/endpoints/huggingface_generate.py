@@ -11,10 +11,9 @@ from typing import Any
 
 import msgspec
 
-from genai_perf.endpoints import Decoding, Endpoint
+from genai_perf.endpoints import Decoding, Endpoint, at_most
 from genai_perf.endpoints.openai import Count
 from genai_perf.endpoints.reading import UNREADABLE, Shape, decode, take_error, take_text
-from genai_perf.exceptions import UsageError
 from genai_perf.types import Answer, Exchange, Turn, Usage
 
 
@@ -29,15 +28,6 @@ def build(turn: Turn, model: str, streaming: bool) -> dict[str, Any]:
     if streaming:
         body["stream"] = True
     return body
-
-
-def limit(tokens: int, exactly: bool) -> dict[str, Any]:
-    """The token limit, among the parameters. UsageError where exactly so many are wanted."""
-    if exactly:
-        raise UsageError(
-            "The --output-tokens-mean-deterministic flag is not supported for huggingface_generate."
-        )
-    return {"parameters": {"max_new_tokens": tokens}}
 
 
 def extend(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,6 +131,6 @@ ENDPOINT = Endpoint(
     takes_system=True,
     can_batch=True,
     takes_images=True,
-    limit=limit,
+    limit=at_most("huggingface_generate", lambda tokens: {"parameters": {"max_new_tokens": tokens}}),
     extend=extend,
 )

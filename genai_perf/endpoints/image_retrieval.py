@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from genai_perf.endpoints import Decoding, Endpoint
-from genai_perf.endpoints.openai import parse_whole
-from genai_perf.endpoints.reading import http_error, plain_reads
-from genai_perf.types import Answer, Exchange, Turn
+from genai_perf.endpoints.openai import read_body
+from genai_perf.endpoints.reading import decode_textless
+from genai_perf.types import Exchange, Turn
 
 
 def build(turn: Turn, model: str, streaming: bool) -> dict[str, Any]:  # noqa: ARG001  every endpoint's signature
@@ -24,14 +24,7 @@ def prompt_text(body: Mapping[str, Any]) -> str:  # noqa: ARG001
 
 def decode(exchange: Exchange) -> Decoding:
     """Check that there is a JSON object without an error; what was found in the images is not looked at."""
-    answer = Answer()
-    answer.error = exchange.error or http_error(exchange)
-    yield
-    if answer.error is None:
-        reads = plain_reads(exchange, answer)
-        if answer.error is None and parse_whole(exchange, reads, answer) is not None:
-            answer.content, answer.content_reads = [""], [len(reads) - 1]
-    return answer
+    return decode_textless(exchange, read_body, lambda _body, _answer: None)
 
 
 ENDPOINT = Endpoint(

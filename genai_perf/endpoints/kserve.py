@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from genai_perf.endpoints import Decoding, Endpoint
-from genai_perf.endpoints.openai import snippet
+from genai_perf.endpoints.reading import snippet
 from genai_perf.endpoints.tensors import Interface, check_names, shape_and_bytes
 from genai_perf.exceptions import UsageError
 from genai_perf.types import Answer, Exchange, RequestError, Turn, Usage

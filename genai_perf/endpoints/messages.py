@@ -10,18 +10,18 @@ from typing import Any
 
 import msgspec
 
-from genai_perf.endpoints import Decoding, Endpoint
+from genai_perf.endpoints import Decoding, Endpoint, at_most
 from genai_perf.endpoints.openai import Count, said
 from genai_perf.endpoints.reading import (
     UNREADABLE,
     Shape,
+    converted,
     decode,
     take_error,
     take_reasoning,
     take_text,
     take_tool,
 )
-from genai_perf.exceptions import UsageError
 from genai_perf.types import Answer, Exchange, Turn, Usage
 
 MAX_TOKENS = 1024
@@ -53,13 +53,6 @@ def _source(url: str) -> dict[str, str]:
     if found is None:
         return {"type": "url", "url": url}
     return {"type": "base64", "media_type": found[1], "data": url[found.end() :]}
-
-
-def limit(tokens: int, exactly: bool) -> dict[str, Any]:
-    """The token limit. UsageError where exactly so many are wanted."""
-    if exactly:
-        raise UsageError("The --output-tokens-mean-deterministic flag is not supported for messages.")
-    return {"max_tokens": tokens}
 
 
 def prompt_text(body: Mapping[str, Any]) -> str:
@@ -118,15 +111,7 @@ def _read_any(text: bytes) -> _Body:
     try:
         return _read(text)
     except UNREADABLE:
-        # Python's own parser takes lone surrogates and NaN; and odd counts must not cost the text.
-        found = json.loads(text)
-        if not isinstance(found, dict):
-            raise
-        try:
-            msgspec.convert(found.get("usage"), _Usage | None)
-        except msgspec.ValidationError:
-            del found["usage"]
-        return msgspec.convert(found, _Body)
+        return converted(text, _Body, _Usage, inner="message")
 
 
 def _take(body: _Body, read: int, shared: bool, answer: Answer) -> None:
@@ -204,6 +189,6 @@ ENDPOINT = Endpoint(
     takes_system=True,
     takes_images=True,
     headers={"anthropic-version": VERSION},
-    limit=limit,
+    limit=at_most("messages", lambda tokens: {"max_tokens": tokens}),
     follow=follow,
 )

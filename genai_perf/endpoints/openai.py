@@ -10,41 +10,15 @@ import msgspec
 
 from genai_perf.endpoints import Decoding
 from genai_perf.endpoints.reading import (
-    EVENTS_PER_STEP,
     UNREADABLE,
     Shape,
-    content_type,
     decode,
-    http_error,
-    looks_like_events,
-    plain_reads,
-    read_whole,
-    snippet,
     take_error,
     take_reasoning,
     take_text,
     take_tool,
 )
 from genai_perf.types import Answer, Exchange, Usage
-
-__all__ = [
-    "EVENTS_PER_STEP",
-    "INCLUDE_USAGE",
-    "Body",
-    "Count",
-    "content_type",
-    "decode_text",
-    "http_error",
-    "joined",
-    "joined_parts",
-    "looks_like_events",
-    "parse_whole",
-    "plain_reads",
-    "read_body",
-    "said",
-    "snippet",
-    "usage_of",
-]
 
 INCLUDE_USAGE = {"stream_options": {"include_usage": True}}
 """How a stream is asked to end with the server's token counts."""
@@ -132,11 +106,6 @@ def read_body(text: bytes) -> Body:
         with suppress(msgspec.ValidationError):
             body.data = msgspec.convert(found.get("data"), list[Any] | None)
         return body
-
-
-def parse_whole(exchange: Exchange, reads: Sequence[bytes], answer: Answer) -> Body | None:
-    """The one JSON body of an answer that is not a stream; None, and `answer.error` set, when it is none."""
-    return read_whole(exchange, reads, read_body, answer)
 
 
 def _take_body(body: Body, read: int, shared: bool, answer: Answer) -> None:

@@ -109,6 +109,44 @@ def read_whole(
     return body if answer.error is None else None
 
 
+def decode_textless(
+    exchange: Exchange, read: Callable[[bytes], Body], take: Callable[[Body, Answer], None]
+) -> Decoding:
+    """Read an answer without text, which is one JSON body; its end is its only event.
+
+    `take` looks at what the body holds, and sets `answer.error` where that is not what was asked for.
+    """
+    answer = Answer()
+    answer.error = exchange.error or http_error(exchange)
+    yield
+    if answer.error is None:
+        reads = plain_reads(exchange, answer)
+        body = read_whole(exchange, reads, read, answer) if answer.error is None else None
+        if body is not None:
+            take(body, answer)
+        if answer.error is None:
+            answer.content, answer.content_reads = [""], [len(reads) - 1]
+    return answer
+
+
+def converted(text: bytes, shape: type[Body], usage: type, *, inner: str) -> Body:
+    """A JSON object by Python's own parser, which takes what some servers send and the standard forbids.
+
+    That is lone surrogates and NaN. Counts in an odd shape, its own or those of the object at `inner`, are
+    left out: they must not cost the text. Raises one of `UNREADABLE`.
+    """
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")
+    for holder in (found, found.get(inner)):
+        if isinstance(holder, dict):
+            try:
+                msgspec.convert(holder.get("usage"), usage | None)
+            except msgspec.ValidationError:
+                del holder["usage"]
+    return msgspec.convert(found, shape)
+
+
 def _take_events(found: Events, shape: Shape[Body], answer: Answer) -> None:
     """Read the events of one step."""
     data, reads, shared, names = found
@@ -210,7 +248,8 @@ def http_error(exchange: Exchange) -> RequestError | None:
     if exchange.status == 0 or 200 <= exchange.status < 300:
         return None
     text = b"".join(plain_reads(exchange, Answer()))
-    message = told(text) if text.strip() else "the answer has no text"
+    # where a stream fails at once, Triton makes an event of the error, whatever the status is
+    message = told(text.removeprefix(b"data:")) if text.strip() else "the answer has no text"
     if 300 <= exchange.status < 400:
         message = f"redirected to {exchange.headers.get('location', 'nowhere')}; redirects are not followed"
     return RequestError(f"http_{exchange.status}", message)

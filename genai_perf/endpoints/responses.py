@@ -4,25 +4,24 @@ An answer is a list of items: messages, reasoning, function calls. Their texts c
 sends none of them may still have the whole in its last event, and is read from there.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from genai_perf.endpoints import Decoding, Endpoint
+from genai_perf.endpoints import Decoding, Endpoint, at_most
 from genai_perf.endpoints.openai import Count, said
 from genai_perf.endpoints.reading import (
     UNREADABLE,
     Shape,
+    converted,
     decode,
     take_error,
     take_reasoning,
     take_text,
     take_tool,
 )
-from genai_perf.exceptions import UsageError
 from genai_perf.types import Answer, Exchange, Turn, Usage
 
 
@@ -38,13 +37,6 @@ def build(turn: Turn, model: str, streaming: bool) -> dict[str, Any]:
     if streaming:
         body["stream"] = True
     return body
-
-
-def limit(tokens: int, exactly: bool) -> dict[str, Any]:
-    """The token limit by this API's name. UsageError where exactly so many are wanted."""
-    if exactly:
-        raise UsageError("The --output-tokens-mean-deterministic flag is not supported for responses.")
-    return {"max_output_tokens": tokens}
 
 
 def prompt_text(body: Mapping[str, Any]) -> str:
@@ -125,17 +117,7 @@ def _read_any(text: bytes) -> _Body:
     try:
         return _read(text)
     except UNREADABLE:
-        # Python's own parser takes lone surrogates and NaN; and odd counts must not cost the text.
-        found = json.loads(text)
-        if not isinstance(found, dict):
-            raise
-        nested = found.get("response")
-        for holder in (found, nested if isinstance(nested, dict) else {}):
-            try:
-                msgspec.convert(holder.get("usage"), _Usage | None)
-            except msgspec.ValidationError:
-                holder["usage"] = None
-        return msgspec.convert(found, _Body)
+        return converted(text, _Body, _Usage, inner="response")
 
 
 def _take(body: _Body, read: int, shared: bool, answer: Answer) -> None:
@@ -230,6 +212,6 @@ ENDPOINT = Endpoint(
     prompt_text=prompt_text,
     takes_system=True,
     takes_images=True,
-    limit=limit,
+    limit=at_most("responses", lambda tokens: {"max_output_tokens": tokens}),
     follow=follow,
 )

@@ -7,7 +7,7 @@ import msgspec
 
 from genai_perf.endpoints import Decoding
 from genai_perf.endpoints.openai import Count
-from genai_perf.endpoints.reading import UNREADABLE, http_error, plain_reads, read_whole
+from genai_perf.endpoints.reading import UNREADABLE, decode_textless
 from genai_perf.types import Answer, Exchange, RequestError, Usage
 
 
@@ -44,17 +44,12 @@ def _read(text: bytes) -> _Body:
 
 def decode_scores(exchange: Exchange) -> Decoding:
     """Check that there are scores; they are not kept."""
-    answer = Answer()
-    answer.error = exchange.error or http_error(exchange)
-    yield
-    if answer.error is None:
-        reads = plain_reads(exchange, answer)
-        body = read_whole(exchange, reads, _read, answer) if answer.error is None else None
-        if body is not None and not (body.rankings or body.results):
-            answer.error = RequestError("decode", "the answer holds no scores")
-        elif body is not None:
-            answer.content, answer.content_reads = [""], [len(reads) - 1]
-            if body.usage is not None:
-                told = body.usage.prompt_tokens
-                answer.usage = Usage(body.usage.total_tokens if told is None else told)
-    return answer
+    return decode_textless(exchange, _read, _take)
+
+
+def _take(body: _Body, answer: Answer) -> None:
+    if not (body.rankings or body.results):
+        answer.error = RequestError("decode", "the answer holds no scores")
+    elif body.usage is not None:
+        told = body.usage.prompt_tokens
+        answer.usage = Usage(body.usage.total_tokens if told is None else told)

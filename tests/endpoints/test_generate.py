@@ -107,11 +107,13 @@ SEVERAL = "generate expects model to produce exactly 1 response, use generate st
             [],
             RequestError("decode", "the answer holds no text_output: '{\"outputs\":[]}'"),
         ),
-        (exchange(), [], RequestError("decode", "the stream ended without an event")),
+        (exchange(), [], RequestError("decode", "the answer holds no text_output: ''")),
         (
             whole(b'{"text_output":"x"}', streaming=True),
             [],
-            RequestError("not_streamed", 'asked for a stream, the answer is \'{"text_output":"x"}\''),
+            RequestError(
+                "not_streamed", 'asked for a stream, the answer is application/json: \'{"text_output":"x"}\''
+            ),
         ),
         (exchange(STREAM[:74], error=RequestError("reset", "gone")), ["the"], RequestError("reset", "gone")),
     ],
@@ -137,3 +139,11 @@ def test_an_answer_that_is_no_json_says_what_it_is():
 def test_a_long_stream_is_read_in_steps():
     events = b'data: {"text_output":"x"}\n\n' * 300
     assert 2 == len(list(ENDPOINT.decode(exchange(events))))
+
+
+def test_counts_at_the_end_of_a_long_stream_are_read():
+    events = (b"data: " + HEAD + b'"text_output":"x"}\n\n') * 40
+    last = b'data: {"text_output":"y","num_input_tokens":7,"num_output_tokens":41,"finish_reason":"stop"}\n\n'
+    answer = decoded(exchange(events + last))
+    assert (["x"] * 40 + ["y"], [0] * 41) == (answer.content, answer.content_reads)
+    assert (Usage(7, 41), "stop") == (answer.usage, answer.finish_reason)

@@ -9,11 +9,11 @@ from genai_perf.types import RequestError, Usage
 ENDPOINTS = [endpoints.get("rankings"), endpoints.get("rerank")]
 
 ANSWERS = {
-    "NVIDIA": (b'{"rankings":[{"index":1,"logit":2.5},{"index":0,"logit":-7.1}],"usage":{"prompt_tokens":9,"total_tokens":9}}', Usage(9)),
+    "NVIDIA": (b'{"rankings":[{"index":1,"logit":2.5},{"index":0,"logit":-7.1}],"usage":{"prompt_tokens":9,"total_tokens":9}}', Usage(9)),  # noqa: E501
     "TEI": (b'[{"index":1,"score":0.99},{"index":0,"score":0.01}]', None),
-    "Jina, vLLM": (b'{"id":"rerank-1","model":"m","usage":{"total_tokens":56},"results":[{"index":0,"document":{"text":"a"},"relevance_score":1.0}]}', Usage(56)),
-    "Cohere": (b'{"id":"1","results":[{"index":0,"relevance_score":0.9}],"meta":{"billed_units":{"search_units":1}}}', None),
-    "llama.cpp": (b'{"model":"x","object":"list","usage":{"prompt_tokens":5,"total_tokens":5},"results":[{"index":0,"relevance_score":0.2489118129014969}]}', Usage(5)),
+    "Jina, vLLM": (b'{"id":"rerank-1","model":"m","usage":{"total_tokens":56},"results":[{"index":0,"document":{"text":"a"},"relevance_score":1.0}]}', Usage(56)),  # noqa: E501
+    "Cohere": (b'{"id":"1","results":[{"index":0,"relevance_score":0.9}],"meta":{"billed_units":{"search_units":1}}}', None),  # noqa: E501
+    "llama.cpp": (b'{"model":"x","object":"list","usage":{"prompt_tokens":5,"total_tokens":5},"results":[{"index":0,"relevance_score":0.2489118129014969}]}', Usage(5)),  # noqa: E501
     "with a score that is no number": (b'{"results":[{"index":0,"relevance_score":NaN}]}', None),
     "with counts in an odd shape": (b'{"rankings":[{"index":0}],"usage":"none"}', None),
 }  # fmt: skip

@@ -224,6 +224,9 @@ def test_counts_in_an_odd_shape_cost_no_text_of_a_message():
     odd = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": "many"}
     answer = read(exchange(typed(START, text("a"), odd)), MESSAGES)
     assert (["a"], "end_turn", None) == (answer.content, answer.finish_reason, answer.error)
+    start = {"type": "message_start", "message": {"content": [], "usage": {"input_tokens": "many"}}}
+    answer = read(exchange(typed(start, text("a"))), MESSAGES)
+    assert (["a"], None, None) == (answer.content, answer.usage, answer.error)
 
 
 # -- huggingface_generate ---------------------------------------------------------------------------
