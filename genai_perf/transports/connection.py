@@ -6,14 +6,13 @@ request was sent. The next request must not meet the rest of it.
 
 import asyncio
 import socket
-import ssl
 from typing import Any
 
 import httptools
 
 from genai_perf.clock import WallOffset
-from genai_perf.transports.tls import TlsLayer, explain
-from genai_perf.transports.wire import Wire
+from genai_perf.transports.tls import TlsLayer
+from genai_perf.transports.wire import Wire, breakage
 from genai_perf.types import Exchange, RequestError
 
 _KEPT_HEADERS = frozenset(
@@ -131,13 +130,8 @@ class Connection:
         exchange = self._exchange
         if exchange is None:
             self.close()
-        elif isinstance(exc, ssl.SSLError):
-            self.fail("tls", explain(exc))
-        elif isinstance(exc, (ConnectionResetError, BrokenPipeError)):
-            where = "without an answer" if exchange.status == 0 else "in mid-answer"
-            self.fail("reset", f"the server reset the connection {where}")
         elif exc is not None:
-            self.fail("socket", f"{getattr(exc, 'strerror', None) or exc}")
+            self.fail(*breakage(exc, "without an answer" if exchange.status == 0 else "in mid-answer"))
         elif self._until_close:
             self._wire.at_ns = self._wire.now_ns
             self.close()

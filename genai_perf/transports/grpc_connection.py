@@ -11,10 +11,11 @@ import ssl
 
 from genai_perf.clock import WallOffset
 from genai_perf.transports.grpc_messages import MessageError, Messages, message_text, status_name
-from genai_perf.transports.http2 import Headers, Http2, Http2Error, error_name
+from genai_perf.transports.header_blocks import Headers
+from genai_perf.transports.http2 import Http2, Http2Error, error_name
 from genai_perf.transports.pool import NotSpoken
-from genai_perf.transports.tls import TlsLayer, explain
-from genai_perf.transports.wire import Wire
+from genai_perf.transports.tls import TlsLayer
+from genai_perf.transports.wire import Wire, breakage
 from genai_perf.types import Exchange, RequestError, Stamp
 
 _KEPT_HEADERS = frozenset({b"content-type", b"grpc-encoding", b"grpc-status", b"grpc-message"})
@@ -160,15 +161,11 @@ class GrpcConnection:
                 self._ready.set_exception(exc or ConnectionError("the server closed the connection at once"))
             return
         where = "without an answer" if self.is_silent else "in mid-answer"
-        if isinstance(exc, ssl.SSLError):
-            self.fail("tls", explain(exc))
-        elif exc is None or self._said:
+        if exc is None or (self._said and not isinstance(exc, ssl.SSLError)):
             why = f": {self._said}" if self._said else ""
             self.fail("closed", f"the server closed the connection {where}{why}")
-        elif isinstance(exc, (ConnectionResetError, BrokenPipeError)):
-            self.fail("reset", f"the server reset the connection {where}")
         else:
-            self.fail("socket", f"{getattr(exc, 'strerror', None) or exc}")
+            self.fail(*breakage(exc, where))
 
     def _refuse(self, data: bytes) -> None:
         assert self._ready is not None

@@ -1,4 +1,4 @@
-"""The client's side of HTTP/2 (RFC 9113) with one stream at a time: frames, settings, flow control, HPACK.
+"""The client's side of HTTP/2 (RFC 9113) with one stream at a time: frames, settings, flow control.
 
 Bytes go in by `feed` and out by the `send` it was given; no socket and no clock is known here. A part of
 a message body is handed on as soon as it is there, in the middle of its frame if need be: whoever stamps it
@@ -9,12 +9,10 @@ them), pushed streams (refused in our settings, so that one is an error of the s
 """
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
-import hpack
-
-Headers = Sequence[tuple[bytes, bytes]]
+from genai_perf.transports.header_blocks import HeaderBlocks, Headers, HeadersError
 
 WINDOW_BYTES = 2**30
 """How far a server may send ahead: a load generator that reads slowly would measure itself."""
@@ -24,7 +22,6 @@ FRAME_BYTES = 16_384
 """The longest frame we take, HTTP/2's default."""
 _MOST_BLOCK_BYTES = 2**20
 """Of compressed headers: a server that sends more has lost its way."""
-_BLOCKS_KEPT = 64
 _LAST_STREAM = 2**31 - 1
 
 _DATA, _HEADERS, _PRIORITY, _RST_STREAM, _SETTINGS, _PUSH_PROMISE = range(6)
@@ -88,21 +85,16 @@ class Http2:
     """One connection; `stream` is the number of the stream in flight or last."""
 
     __slots__ = (
-        "_block", "_block_ends", "_data_ends", "_data_left", "_decoder", "_encoder", "_frame_bytes",
-        "_header_block", "_headers", "_initial_window", "_is_receiving", "_known_blocks", "_last_kind",
-        "_listener", "_rest", "_send", "_stream_unread", "_stream_window", "_unread", "_unsent", "_window",
-        "stream",
+        "_block", "_block_ends", "_blocks", "_data_ends", "_data_left", "_frame_bytes", "_initial_window",
+        "_is_receiving", "_last_kind", "_listener", "_rest", "_send", "_stream_unread", "_stream_window",
+        "_unread", "_unsent", "_window", "stream",
     )  # fmt: skip
 
     def __init__(self, headers: Headers, send: Callable[[bytes], object], listener: Listener) -> None:
         """`headers`: those of every request; `send`: what takes bytes for the server."""
-        self._headers = headers
+        self._blocks = HeaderBlocks(headers)
         self._send = send
         self._listener = listener
-        self._encoder = hpack.Encoder()
-        self._decoder = hpack.Decoder()
-        self._header_block: bytes | None = None
-        self._known_blocks: dict[bytes, Headers] = {}
         self._rest = b""
         """Of a frame that is not complete."""
         self._last_kind = -1
@@ -140,7 +132,7 @@ class Http2:
         self._is_receiving = True
         self._stream_window = self._initial_window
         self._stream_unread = 0
-        block = self._encoded_headers()
+        block = self._blocks.ours()
         self._unsent = memoryview(body)
         if len(block) <= self._frame_bytes:
             flags = _END_HEADERS if body else _END_HEADERS | _END_STREAM
@@ -176,16 +168,6 @@ class Http2:
     def farewell(self) -> bytes:
         """What tells the server that the connection ends."""
         return frame(_GOAWAY, 0, 0, bytes(8))
-
-    def _encoded_headers(self) -> bytes:
-        """The block that says them, which is the same every time once both sides' tables know all of it."""
-        if self._header_block is not None:
-            return self._header_block
-        before = _state(self._encoder)
-        block: bytes = self._encoder.encode(self._headers)
-        if before == _state(self._encoder):
-            self._header_block = block
-        return block
 
     def _next_data(self) -> bytes:
         """The DATA frames that both windows have room for."""
@@ -304,29 +286,13 @@ class Http2:
         assert self._block is not None
         block = b"".join(self._block)
         self._block = None
-        headers = self._known_blocks.get(block)
-        if headers is None:
-            headers = self._decoded(block)
+        try:
+            headers = self._blocks.decode(block)
+        except HeadersError as exc:
+            raise Http2Error(f"headers that cannot be decoded: {exc}") from exc
         self._listener.on_headers(headers, self._block_ends)
         if self._block_ends:
             self._end()
-
-    def _decoded(self, block: bytes) -> Headers:
-        """What a block says; one that leaves the table as it is says the same next time.
-
-        The server's headers are the same from answer to answer, and to decode them costs more than all the
-        rest of a short call: 60 µs of 90.
-        """
-        before = _state(self._decoder)
-        try:
-            headers = tuple(self._decoder.decode(block, raw=True))
-        except hpack.HPACKError as exc:
-            raise Http2Error(f"headers that cannot be decoded: {exc}") from exc
-        if before != _state(self._decoder):
-            self._known_blocks.clear()
-        elif len(self._known_blocks) < _BLOCKS_KEPT:
-            self._known_blocks[block] = headers
-        return headers
 
     def _take_reset(self, stream: int, flags: int, payload: bytes) -> None:  # noqa: ARG002
         self._check_begun(stream)
@@ -353,8 +319,7 @@ class Http2:
                     raise Http2Error(f"frames of at most {value} bytes")
                 self._frame_bytes = value
             elif name == _HEADER_TABLE_SIZE:
-                self._encoder.header_table_size = min(value, 4096)
-                self._header_block = None
+                self._blocks.limit_table(value)
         self._send(frame(_SETTINGS, _ACK, 0))
         self._go_on_sending()
         self._listener.on_settings()
@@ -405,12 +370,6 @@ _TAKE: dict[int, Callable[[Http2, int, int, bytes], None]] = {
     _CONTINUATION: Http2._take_continuation,  # noqa: SLF001
 }
 """By type; what is not known is passed over, as the standard wants it."""
-
-
-def _state(coder: hpack.Encoder | hpack.Decoder) -> object:
-    """All that the meaning of the next block depends on."""
-    table = coder.header_table
-    return list(table.dynamic_entries), table.maxsize
 
 
 def _unpadded(payload: bytes, flags: int) -> bytes:

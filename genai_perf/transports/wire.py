@@ -17,7 +17,7 @@ from contextlib import suppress
 
 from genai_perf.clock import NS_PER_MS, NS_PER_S, WallOffset, monotonic_ns
 from genai_perf.transports.stamps import ANCILLARY_BYTES, enable_kernel_stamps, timespec
-from genai_perf.transports.tls import TlsLayer
+from genai_perf.transports.tls import TlsLayer, explain
 from genai_perf.types import Stamp
 
 _READ_BYTES = 65_536
@@ -233,6 +233,15 @@ class Wire:
             self._on_bytes(plain)
         if self._tls.has_ended and self.is_open:
             self._on_end(self._send_error)
+
+
+def breakage(exc: Exception, where: str) -> tuple[str, str]:
+    """Kind and message of a request's error whose wire ended with `exc`; `where` is like `in mid-answer`."""
+    if isinstance(exc, ssl.SSLError):
+        return "tls", explain(exc)
+    if isinstance(exc, (ConnectionResetError, BrokenPipeError)):
+        return "reset", f"the server reset the connection {where}"
+    return "socket", f"{getattr(exc, 'strerror', None) or exc}"
 
 
 def _ignore(*told: object) -> None:

@@ -33,7 +33,8 @@ from http2_frames import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_perf.transports.http2 import FRAME_BYTES, WINDOW_BYTES, Headers, Http2, Http2Error
+from genai_perf.transports.header_blocks import Headers
+from genai_perf.transports.http2 import FRAME_BYTES, WINDOW_BYTES, Http2, Http2Error
 
 REQUEST = [(b":method", b"POST"), (b":path", b"/a.B/C"), (b"te", b"trailers")]
 
