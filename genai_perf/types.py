@@ -112,6 +112,20 @@ class TrafficClass:
 
 
 @dataclass(frozen=True, slots=True)
+class Send:
+    """One request of a run that sends what a former one sent."""
+
+    row: int
+    """Which of the workload's requests."""
+    due_ns: int
+    """After the first of all."""
+    phase: Phase
+    conversation: str
+    turn: int
+    traffic_class: str
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """What a run sends: its requests in order, the turns of a conversation one after the other.
 
@@ -127,6 +141,8 @@ class Workload:
     """Kinds of traffic that are mixed by their weights; empty: all requests are of one kind."""
     is_streamed: bool = False
     """Whether the requests come while the run goes on, and are not here."""
+    sends: Sequence[Send] = ()
+    """What is sent and when, in order, where a former run says; empty where the load options do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,10 @@ def load_sweep(
         raise UsageError(
             f"{source} cannot go with a sweep", hint="--sweep-type and --sweep-range say it here"
         )
+    if "input.replay" in known:
+        raise UsageError(
+            f"{known['input.replay'].source} cannot go with a sweep", hint="a replay has its one load"
+        )
     swept = values(ours)
     _check_nothing_twice(swept, {**_section(flags, own=False), **passed.layer})
     steps, warnings = [], [*said, *notes, *passed.warnings]

@@ -2,8 +2,6 @@
 
 import inspect
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ import typer
 
 from genai_perf.cli import analyze, parameters, process_export_files, profile
 from genai_perf.cli.invocation import Invocation
-from genai_perf.config import effective
+from genai_perf.config import effective, secrets
 from genai_perf.config.load import read_environment
 from genai_perf.config.options import (
     ANALYZE_OPTIONS,
@@ -28,6 +26,7 @@ _OPTIONS = {**CONFIG_OPTIONS, **PROCESS_OPTIONS, **ANALYZE_OPTIONS, **CHECKPOINT
 _HARMLESS = ("output.verbose", "output.quiet")
 """Options that go with any file."""
 _LOCK = "workload.lock"
+"""`workload/lock.py` has it as its own; it is not loaded for this."""
 
 
 def config(context: typer.Context, **values: Any) -> int:
@@ -56,7 +55,7 @@ def config(context: typer.Context, **values: Any) -> int:
             f"{file.model_names}: Required field model_names is not set",
             hint=f"write `model_names: NAME` into {path}",
         )
-    layer = _without_backend(_with_secrets(file.layer, stronger), stronger)
+    layer = _without_backend(secrets.given_again(file.layer, stronger), stronger)
     if is_sweep:
         return analyze.start(flags, invocation, layer)
     lock = path.with_name(_LOCK)
@@ -95,48 +94,6 @@ def _without_backend(layer: Layer, stronger: Layer) -> Layer:
     if kind is None or kind.texts[-1] == "kserve" or backend is None or backend.texts != ("tensorrtllm",):
         return layer
     return {key: given for key, given in layer.items() if key != "endpoint.backend"}
-
-
-# -- secrets --------------------------------------------------------------------------------------------
-
-
-def _with_secrets(layer: Layer, stronger: Layer) -> Mapping[str, Given]:
-    """The layer without what was blanked in it, and is given again. UsageError for what is not."""
-    from genai_perf.config.redact import BLANK
-
-    kept = dict(layer)
-    if given := layer.get("endpoint.headers"):
-        again = {_name(text) for text in stronger.get("endpoint.headers", Given((), "")).texts}
-        for name in _blank_names(given, BLANK):
-            if name.lower() not in again:
-                raise UsageError(
-                    f"{given.source}: the value of {name} was not written down",
-                    hint=f"give it again: GENAI_PERF_HEADER='{name}: …', or --override-config -H '{name}: …'",
-                )
-        kept["endpoint.headers"] = replace(
-            given, texts=tuple(text for text in given.texts if BLANK not in text)
-        )
-        if not kept["endpoint.headers"].texts:
-            del kept["endpoint.headers"]
-    if (given := layer.get("endpoint.proxy")) and BLANK in given.texts[-1]:
-        if "endpoint.proxy" not in stronger:
-            raise UsageError(
-                f"{given.source}: the proxy's address was not written down",
-                hint="give it again: GENAI_PERF_PROXY=http://…, or --override-config --proxy http://…",
-            )
-        del kept["endpoint.proxy"]
-    return kept
-
-
-def _blank_names(given: Given, blank: str) -> Iterator[str]:
-    for text in given.texts:
-        name, _, value = text.partition(":")
-        if value.strip() == blank:
-            yield name.strip()
-
-
-def _name(header: str) -> str:
-    return header.partition(":")[0].strip().lower()
 
 
 config.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what Typer reads the options from

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
-from genai_perf.config import checks, legacy, passthrough, traces
+from genai_perf.config import checks, legacy, passthrough, replays, traces
 from genai_perf.config.options import OPTIONS, Given, Layer, Option, parse
 from genai_perf.config.schema import (
     AudioConfig,
@@ -75,7 +75,7 @@ def load(
     `extra_tokens` is what stands behind the first bare `--`, `file` what a config file says.
     """
     weak, notes = read_environment(environ)
-    known = merge(file, weak, flags)
+    known = replays.with_former(merge(file, weak, flags))
     passed = passthrough.interpret(extra_tokens, known)
     warnings = [*notes, *passed.warnings]
     configs = []

@@ -129,6 +129,8 @@ class InputConfig:
     session_turn_delay_stddev: int = option(0, "--session-turn-delay-stddev", metavar="MS", at_least=0, help="Standard deviation of that.")
     session_delay_ratio: float = option(1.0, "--session-delay-ratio", at_least=0, help="Make all these delays longer or shorter, those of a file too.")
     session_history: Literal["server", "file"] = option("server", "--session-history", help="Whose answers go with the next turn: the server's, or those in the input.")
+    replay: Path | None = option(None, "--replay", metavar="RUN", help="Send once more what a former run sent, at the same instants: its directory. Another --url, --model or --speed-up may go with it.")
+    replay_by: Literal["sent", "due"] = option("sent", "--replay-by", help="The instants of a replay: when requests were sent, or when they were due.")
     batch_size: int = option(1, "-b", "--batch-size-text", "--batch-size", at_least=1, help="Texts in one request (completions, embeddings, nvclip, template).")
     extra: Mapping[str, Any] = option({}, "--extra-inputs", metavar="NAME:VALUE|JSON", help="More keys for the request body; repeatable.")
     random_seed: int = option(0, "--random-seed", help="Seed of everything random: prompts, lengths, arrivals, models.")
@@ -142,11 +144,14 @@ class InputConfig:
     @property
     def is_synthetic(self) -> bool:
         """Whether prompts are made rather than read."""
-        return self.dataset is None and (self.file is None or self.file.startswith("synthetic:"))
+        is_read = self.dataset is not None or self.replay is not None
+        return not is_read and (self.file is None or self.file.startswith("synthetic:"))
 
     @property
     def source(self) -> str:
         """The option that says where prompts come from, where they are read."""
+        if self.replay is not None:
+            return "--replay"
         return "--input-file" if self.dataset is None else "--input-dataset"
 
     @property
@@ -307,6 +312,15 @@ class ProcessConfig:
     """What `process-export-files` merges."""
 
     input_path: Path = option(Path("aggregated"), "-d", "--input-directory", metavar="DIR", help="Where the runs' directories are, at any depth.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareConfig:
+    """What `compare` sets side by side."""
+
+    files: tuple[str, ...] = option((), "-f", "--files", metavar="RUN…", help="The runs: their directories, or their profile_export.json; the others are compared with the first.")
+    config: Path | None = option(None, "--config", metavar="FILE", help="Draw the plots that this file describes, instead of GenAI-Perf's five; --files writes one to begin with.")
+    directory: Path | None = option(None, "--artifact-dir", metavar="DIR", help="Where the plots and tables go. [default: compare, or as the file says]")
 
 
 # fmt: on

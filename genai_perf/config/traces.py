@@ -21,6 +21,8 @@ def with_schedule(config: Config) -> Config:
     """
     load, trace = config.load, config.input.trace
     fixed = load.fixed_schedule
+    if config.input.replay is not None:
+        fixed = True
     if trace is not None:
         if not trace.path.is_file():
             raise InputError(f"--input-file: File not found: {trace.path}")
@@ -42,6 +44,8 @@ def _is_timed(trace: Trace) -> bool:
 def check(config: Config, given: Layer) -> None:
     """Raise UsageError for what does not go with a trace, or without one."""
     inputs, load = config.input, config.load
+    if inputs.replay is not None:
+        return
     if load.fixed_schedule and inputs.trace is None:
         raise UsageError(
             f"{given['load.fixed_schedule'].source} needs a trace",

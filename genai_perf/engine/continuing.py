@@ -147,8 +147,8 @@ def _benchmark(batch: pa.RecordBatch) -> tuple[Ints, Ints, Ints, Floats, Bools]:
 
 def _obstacle(job: Job) -> str | None:
     load = job.config.load
-    if job.workload.starts is not None or job.workload.is_streamed:
-        return "conversations and traces are not taken up in their middle"
+    if job.workload.starts is not None or job.workload.is_streamed or job.workload.sends:
+        return "conversations, traces and replays are not taken up in their middle"
     if load.measurement_interval_ms is not None or load.measurement_request_count is not None:
         return "its measurement windows would not be comparable"
     if load.ramp_up_s or job.load_file.stretches:

@@ -1,6 +1,8 @@
 """Requests that come with their due times while the run goes on: those of a trace."""
 
 import math
+from collections.abc import Iterator
+from itertools import count
 from typing import Protocol
 
 from genai_perf.exceptions import GenAIPerfError
@@ -40,12 +42,13 @@ class Fed:
         self._feed = feed
         self._taken: dict[int, Request] = {}
         """Those whose slot is waited for."""
+        self._numbers = count()
 
     def slots(
         self, phase: Phase, *, requests: int | None = None, duration_ns: float | None = None
     ) -> "Coming":
         """The slots of one phase, as `schedule.slots` has them: so many, or those due within the duration."""
-        return Coming(self._feed, self._taken, phase, requests, duration_ns)
+        return Coming(self._feed, self._taken, self._numbers, phase, requests, duration_ns)
 
     def take(self, slot: Slot) -> Request:
         """The request that the slot came with."""
@@ -70,12 +73,14 @@ class Coming:
         self,
         feed: Feed,
         taken: dict[int, Request],
+        numbers: Iterator[int],
         phase: Phase,
         requests: int | None,
         duration_ns: float | None,
     ) -> None:
         self._feed = feed
         self._taken = taken
+        self._numbers = numbers
         self._phase = phase
         self._left = math.inf if requests is None else requests
         self._duration_ns = math.inf if duration_ns is None else duration_ns
@@ -90,8 +95,9 @@ class Coming:
         if request is None:
             raise StopIteration
         self._left -= 1
-        self._taken[request.index] = self._feed.take()
-        return Slot(request.index, self._due_ns(request), self._phase)
+        slot = Slot(next(self._numbers), self._due_ns(request), self._phase)
+        self._taken[slot.index] = self._feed.take()
+        return slot
 
     async def more(self) -> bool:
         """Wait until there is another one; False where there will be none, or after `wake`."""

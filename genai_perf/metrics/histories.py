@@ -24,7 +24,7 @@ _AT_ONCE = 256
 
 def has_histories(records: pa.Table, config: Mapping[str, Any]) -> bool:
     """Whether any record is a further turn, with answers in it that came during the run."""
-    if config["input"].get("session_history") == "file":
+    if config["input"].get("session_history") == "file" or config["input"].get("replay"):
         return False
     return has_turns(records)
 

@@ -19,7 +19,8 @@ def run_name(config: Config, swept: Mapping[str, object] | None = None) -> str:
     """The run's directory, as GenAI-Perf names it: model, endpoint and load, or what a sweep varies."""
     models = config.endpoint.model_names
     model = models[0] + ("_multi" if len(models) > 1 else "")
-    varied = "-".join(f"{name}{value}" for name, value in swept.items()) if swept else _stimulus(config.load)
+    load = "replay" if config.input.replay is not None else _stimulus(config.load)
+    varied = "-".join(f"{name}{value}" for name, value in swept.items()) if swept else load
     is_kserve = config.endpoint.type == "kserve"
     what = (config.endpoint.backend or "tensorrtllm") if is_kserve else config.endpoint.type
     return f"{model.replace('/', '_')}-{config.service_kind}-{what}-{varied}"

@@ -1,7 +1,9 @@
 """Where a dynamic gRPC run's messages get their form from: a file, or the server itself."""
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from genai_perf.config.schema import Config
@@ -9,8 +11,9 @@ from genai_perf.endpoints import descriptors
 from genai_perf.endpoints.descriptors import Method
 from genai_perf.exceptions import InputError, ServerError
 from genai_perf.transports.address import Address
-from genai_perf.types import Workload
+from genai_perf.types import Request, Workload
 from genai_perf.workload import calls, protos
+from genai_perf.workload.calls import Row
 
 
 def workload(config: Config, loop: asyncio.Runner) -> Workload:
@@ -19,7 +22,18 @@ def workload(config: Config, loop: asyncio.Runner) -> Workload:
     The server is asked only where messages are given in JSON and no file describes them.
     """
     assert config.input.file is not None
-    rows = calls.read(config.input.file)
+    return Workload(_requests(calls.read(config.input.file), config, loop))
+
+
+def encoded(workload: Workload, config: Config, loop: asyncio.Runner) -> Workload:
+    """The calls of a former run, whose bodies are rows of its inputs. Raises as `workload` does."""
+    bodies = [json.loads(request.body) for request in workload.requests]
+    made = _requests([calls.row(body, f"row {place}") for place, body in enumerate(bodies)], config, loop)
+    requests = [replace(was, messages=now.messages) for was, now in zip(workload.requests, made, strict=True)]
+    return replace(workload, requests=requests)
+
+
+def _requests(rows: list[Row], config: Config, loop: asyncio.Runner) -> list[Request]:
     method = None
     given = config.endpoint
     if given.proto_descriptor is not None:
@@ -29,7 +43,7 @@ def workload(config: Config, loop: asyncio.Runner) -> Workload:
         method = _method_in(protos.compile_file(given.proto), config, f"--proto {given.proto}")
     elif any(row.command is None for row in rows):
         method = loop.run(_ask(config))
-    return Workload(calls.requests(rows, method, config))
+    return calls.requests(rows, method, config)
 
 
 def _method_in(files: list[bytes], config: Config, source: str) -> Method:

@@ -17,6 +17,7 @@ from genai_perf.profile import repeatable
 from genai_perf.profile.directory import JOURNAL, SAMPLES, make_directory, write_run
 from genai_perf.profile.former import Former, taken_up
 from genai_perf.profile.repeatable import Asked
+from genai_perf.profile.replay import Replay
 from genai_perf.types import RunEnd, RunInfo, Workload
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def measure(
         job = replace(job, feed=feed)
     elif half is None:
         inputs_file.write(directory / inputs_file.NAME, workload)
+    if workload.sends:
+        job = replace(job, feed=Replay(workload, config.load.speed_up))
     origin = Origin.now()
     info = RunInfo(
         version=versions()["genai-perf"],

@@ -90,6 +90,8 @@ def _tell(asked: Asked, made: Lock, quiet: bool) -> None:
 
 def _due_ns(job: "Job") -> Iterator[int | None]:
     """When the benchmark's slots are due, as far as their number or the run's duration says."""
+    if job.workload.sends:
+        return (number for send in job.workload.sends for number in (send.row, send.due_ns))
     if job.workload.is_streamed or not job.config.is_open_loop:
         return iter(())
     slots = schedule.slots(

@@ -16,7 +16,7 @@ from genai_perf.profile.former import Former
 from genai_perf.profile.measure import measure
 from genai_perf.profile.repeatable import Asked
 from genai_perf.profile.summarize import load_tokenizer, summarize
-from genai_perf.types import Workload
+from genai_perf.types import Phase, Workload
 from genai_perf.workload import lock
 
 if TYPE_CHECKING:
@@ -82,10 +82,15 @@ class Session:
         endpoint = endpoints.get(str(config.endpoint.type), config.endpoint.backend)
         self._look_for_sources(config)
         served = self._ask(config, endpoint) if endpoint.is_triton else None
-        tokenizer, workload = self._prepare(config, endpoint, served)
+        asked = Asked(self._as_asked(config), *self._repeats)
+        if config.input.replay is not None:
+            tokenizer, workload = self._prepare_replay(config, endpoint, served, directory)
+            warmup = sum(send.phase is Phase.WARMUP for send in workload.sends)
+            config = replace(config, load=replace(config.load, warmup_request_count=warmup))
+        else:
+            tokenizer, workload = self._prepare(config, endpoint, served)
         loop, kept = self._loop()
         shared = loop, kept, served, former, self._sampler
-        asked = Asked(self._as_asked(config), *self._repeats)
         measure(config, endpoint, workload, tokenizer, directory, self._command, *shared, asked=asked)
         return summarize(directory, counter=tokenizer)
 
@@ -140,6 +145,31 @@ class Session:
         self._workloads.append((same, workload))
         while len(self._workloads) > 1 and self._kept_bytes() > self._BYTES_KEPT:
             self._workloads.popleft()
+        return tokenizer, workload
+
+    def _prepare_replay(
+        self, config: Config, endpoint: Endpoint, served: "Served | None", directory: Path
+    ) -> "tuple[Tokenizer | None, Workload]":
+        from genai_perf.profile import replay
+
+        run = config.input.replay
+        assert run is not None
+        former = replay.read(config, endpoint, directory)
+        tokenizer, workload = None, former.workload
+        if former.info.tokenizer:
+            tokenizer = self._tokenizer(config)
+            workload = replay.counted(workload, endpoint, tokenizer)
+        if config.endpoint.grpc_method is not None:
+            from genai_perf.profile import dynamic_grpc
+
+            loop, _ = self._loop()
+            workload = dynamic_grpc.encoded(workload, config, loop)
+        elif served is not None and endpoint.transport == "grpc":
+            from genai_perf.profile import triton
+
+            workload = triton.encoded(workload, served, config)
+        if endpoint.transport == "grpc":
+            replay.check_messages(former, workload, run)
         return tokenizer, workload
 
     def _kept_bytes(self) -> int:

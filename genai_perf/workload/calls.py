@@ -41,13 +41,14 @@ class Row:
 
 def read(name: str) -> list[Row]:
     """The rows of a file, or of every `*.jsonl` in a directory. Raises InputError."""
-    rows = [_row(value, where) for where, value in files.values(name)]
+    rows = [row(value, where) for where, value in files.values(name)]
     if not rows:
         raise InputError(f"{name}: holds no calls", hint="write a message in JSON on each line")
     return rows
 
 
-def _row(value: Any, where: str) -> Row:
+def row(value: Any, where: str) -> Row:
+    """The call that a line of a file, or a row of `inputs.json`, stands for. Raises InputError."""
     if not isinstance(value, dict):
         raise InputError(f"{where}: not a JSON object: {str(value)[:_SNIPPET]}")
     if len(value) == 1:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from genai_perf.config import Config
+from genai_perf.config.options import OPTIONS
 from genai_perf.exceptions import ArtifactError, InputError
 from genai_perf.types import Request
 
@@ -46,6 +47,8 @@ _OF_ENDPOINT = (
 )
 """Fields of the endpoint that shape a request; where the server is, and how it is trusted, does not."""
 _OF_METRICS = ("use_server_token_count",)
+_TOLD_OTHERWISE = ("input.replay",)
+"""A directory; all that is taken from it are bodies and due times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +207,9 @@ def settings_of(config: Config) -> tuple[dict[str, Any], dict[str, str]]:
     settings: dict[str, Any] = {}
     files: dict[str, str] = {}
     for name, value in _pairs(config):
-        if value == unset.get(name):
+        if value == unset.get(name) or name in _TOLD_OTHERWISE:
             continue
-        path = _file_in(value)
+        path = _file_in(value) if _may_name_a_file(name) else None
         if path is not None:
             files[str(path)] = _hash_of(path)
             value = files[str(path)]
@@ -227,6 +230,22 @@ def _pairs(config: Config) -> Iterator[tuple[str, Any]]:
     for section, names in (("endpoint", _OF_ENDPOINT), ("metrics", _OF_METRICS)):
         for name in names:
             yield f"{section}.{name}", public[section][name]
+    for kind in config.traffic:
+        yield f"traffic.{kind.name}.input.file", kind.config.input.file
+
+
+_NAME_FILES = (
+    "input.file",
+    "input.dataset",
+    "input.input_length_distribution",
+    "input.output_length_distribution",
+    "input.isl_osl",
+)
+"""Settings that are text and may name a file."""
+
+
+def _may_name_a_file(name: str) -> bool:
+    return name.endswith(_NAME_FILES) or OPTIONS[name].type is Path
 
 
 def _file_in(value: Any) -> Path | None:

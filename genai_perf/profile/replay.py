@@ -1,0 +1,287 @@
+"""`--replay RUN`: a workload of what a former run sent, from its inputs and its journal.
+
+Rule 1. Bodies are those rows of the run's `inputs.json` that were sent, in their order. Where the further
+        turns of conversations had the server's answers in them, these bodies are put together again from
+        the journal, and follow behind.
+Rule 2. What comes out is what was sent: each has the number of bytes that its record says, or there is no
+        replay.
+Rule 3. Requests are sent at the instants at which they were sent then, after the first of their phase; each
+        stands for itself, whatever the answers are this time.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genai_perf.clock import NS_PER_S
+from genai_perf.config.schema import Config
+from genai_perf.endpoints import Endpoint
+from genai_perf.exceptions import ArtifactError, GenAIPerfError, InputError, UsageError
+from genai_perf.metrics import histories
+from genai_perf.metrics.histories import Histories
+from genai_perf.profile.directory import JOURNAL
+from genai_perf.types import Phase, Request, RunInfo, Send, Workload
+from genai_perf.workload import inputs_file
+from genai_perf.workload.build import encode
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from genai_perf.workload.tokenizer import Tokenizer
+
+_COLUMNS = [
+    "input_index",
+    "conversation",
+    "turn",
+    "model",
+    "traffic_class",
+    "phase",
+    "due_ns",
+    "start_ns",
+    "text",
+    "images",
+    "request_bytes",
+]
+_AT_ONCE = 1024
+_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """What a run sent."""
+
+    info: RunInfo
+    workload: Workload
+    sizes: Sequence[int]
+    """By row of the workload, how many bytes were sent."""
+
+
+def read(config: Config, endpoint: Endpoint, directory: Path) -> Former:
+    """The run that is to be replayed, as a workload; `directory` is where the replay will be.
+
+    Raises ArtifactError, InputError and UsageError.
+    """
+    assert config.input.replay is not None
+    run = config.input.replay
+    if run.absolute() == directory.absolute():
+        raise ArtifactError(
+            f"{directory}: would replace the run that is to be replayed", hint="give another --artifact-dir"
+        )
+    from genai_perf.engine import journal
+
+    info, records = journal.read(run / JOURNAL)
+    _check(info, config, endpoint)
+    rows = _Rows(run, info, endpoint, _models(info, config), by=config.input.replay_by)
+    rows.take(records)
+    if not rows.sends:
+        raise InputError(f"--replay: {run} has sent nothing")
+    return rows.as_sent()
+
+
+def _check(info: RunInfo, config: Config, endpoint: Endpoint) -> None:
+    if info.endpoint != endpoint.name:
+        raise UsageError(f"--endpoint-type: a run of {info.endpoint} cannot be replayed as {endpoint.name}")
+    if info.streaming != config.endpoint.streaming:
+        raise UsageError(
+            f"--streaming: the run that is to be replayed was {'' if info.streaming else 'not '}streamed"
+        )
+
+
+def _models(info: RunInfo, config: Config) -> Mapping[str, str]:
+    """Today's name for each model of then; UsageError where that cannot be told."""
+    then = list(info.config["endpoint"]["model_names"])
+    for kind in info.config.get("traffic", {}).values():
+        then += [name for name in kind["model_names"] if name not in then]
+    now = config.endpoint.model_names
+    if len(now) == 1:
+        return dict.fromkeys(then, now[0])
+    if set(now) == set(then):
+        return {name: name for name in then}
+    if len(now) != len(then):
+        raise UsageError(f"--model: {len(now)} models cannot stand for the {len(then)} of the former run")
+    return dict(zip(then, now, strict=True))
+
+
+class _Rows:
+    """Collects the requests of a run, and when each was sent."""
+
+    def __init__(
+        self, run: Path, info: RunInfo, endpoint: Endpoint, models: Mapping[str, str], by: str
+    ) -> None:
+        self.sends: list[Send] = []
+        self._requests: list[Request] = []
+        self._sizes: list[int] = []
+        self._run = run
+        self._info = info
+        self._config = info.config
+        self._endpoint = endpoint
+        self._models = models
+        self._by_due = by == "due"
+        self._places: dict[int, int] = {}
+        """By row of the run's inputs: which of the requests it is."""
+
+    def take(self, records: "pa.Table") -> None:
+        """All of a journal's records."""
+        bodies = list(inputs_file.bodies(self._run / inputs_file.NAME))
+        keeps_answers = histories.has_turns(records) and self._endpoint.follow is not None
+        said = Histories(self._endpoint, bodies.__getitem__) if keeps_answers else None
+        ordered = histories.by_conversation(records) if keeps_answers else records
+        for row in _rows(ordered):
+            if row["input_index"] >= len(bodies):
+                raise ArtifactError(
+                    f"{self._run}: {inputs_file.NAME} is not of this run: it has too few rows"
+                )
+            if said is not None and self._is_told_by_answers(row):
+                self._add(row, self._new_row(row, said.sent(row)))
+                continue
+            place = self._places.get(row["input_index"])
+            if place is None:
+                place = self._new_row(row, bodies[row["input_index"]])
+                self._places[row["input_index"]] = place
+            self._add(row, place)
+
+    def as_sent(self) -> Former:
+        """Everything in order."""
+        of_inputs = [place for _, place in sorted(self._places.items())]
+        kept = set(of_inputs)
+        order = [*of_inputs, *(place for place in range(len(self._requests)) if place not in kept)]
+        row_of = {place: row for row, place in enumerate(order)}
+        first_ns = min(send.due_ns for send in self.sends)
+        sends = [
+            replace(send, row=row_of[send.row], due_ns=send.due_ns - first_ns)
+            for send in sorted(self.sends, key=lambda send: (send.phase != Phase.WARMUP, send.due_ns))
+        ]
+        requests = [replace(self._requests[place], index=row) for row, place in enumerate(order)]
+        return Former(self._info, Workload(requests, sends=sends), [self._sizes[place] for place in order])
+
+    def _is_told_by_answers(self, row: Mapping[str, Any]) -> bool:
+        """Whether its conversation goes on with what the server says."""
+        of_kind = self._config.get("traffic", {}).get(row["traffic_class"], self._config)
+        return bool(of_kind["input"].get("session_history") != "file") and not self._config["input"].get(
+            "replay"
+        )
+
+    def _new_row(self, row: Mapping[str, Any], body: dict[str, Any]) -> int:
+        is_http = self._endpoint.transport == "http"  # what goes over gRPC is checked when it is encoded
+        if is_http and (size := len(encode(body))) != row["request_bytes"]:
+            raise _other_bytes(self._run, row["input_index"], size, row["request_bytes"])
+        model = self._models.get(row["model"], row["model"])
+        if body.get("model") == row["model"]:
+            body = {**body, "model": model}
+        self._requests.append(
+            Request(
+                index=len(self._requests),
+                body=encode(body),
+                model=model,
+                conversation=row["conversation"],
+                turn=row["turn"],
+                images=row["images"] or 0,
+                streaming=body.get("stream") in (True, [True]),
+                traffic_class=row["traffic_class"] or "",
+            )
+        )
+        self._sizes.append(row["request_bytes"])
+        return len(self._requests) - 1
+
+    def _add(self, row: Mapping[str, Any], place: int) -> None:
+        at_ns = row["due_ns"] if self._by_due else row["start_ns"]
+        if at_ns is None:
+            raise UsageError(
+                f"--replay-by due: {self._run} had no due times: its load followed the server",
+                hint="leave it out for the instants at which requests were sent",
+            )
+        self.sends.append(
+            Send(
+                place,
+                at_ns,
+                Phase(row["phase"]),
+                row["conversation"],
+                row["turn"],
+                row["traffic_class"] or "",
+            )
+        )
+
+
+def _rows(records: "pa.Table") -> Iterator[dict[str, Any]]:
+    for batch in records.select(_COLUMNS).to_batches(max_chunksize=_AT_ONCE):
+        yield from batch.to_pylist()
+
+
+def _other_bytes(run: Path, row: int, now: int, then: int) -> ArtifactError:
+    return ArtifactError(
+        f"{run}: row {row} of {inputs_file.NAME} gives a request of {now:,} bytes, and {then:,} were sent",
+        hint="the files in a run's directory belong together; has one of them been changed?",
+    )
+
+
+# -- what is done to it before it is sent ------------------------------------------------------------------
+
+
+def counted(workload: Workload, endpoint: Endpoint, tokenizer: "Tokenizer") -> Workload:
+    """The workload with the input tokens of every row, where it can be told which text that is."""
+    if endpoint.render is not None:
+        return workload
+    requests: list[Request] = []
+    rows = iter(workload.requests)
+    while batch := list(islice(rows, _BATCH)):
+        texts = [endpoint.prompt_text(json.loads(request.body)) for request in batch]
+        for request, tokens in zip(batch, tokenizer.count(texts), strict=True):
+            requests.append(replace(request, input_tokens=tokens))
+    return replace(workload, requests=requests)
+
+
+def check_messages(former: Former, workload: Workload, run: Path) -> None:
+    """Raise ArtifactError where what goes over gRPC is not what went then; of another model it cannot be."""
+    for place, (request, size) in enumerate(zip(workload.requests, former.sizes, strict=True)):
+        now = sum(map(len, request.messages))
+        if request.model in former.info.config["endpoint"]["model_names"] and now != size:
+            raise _other_bytes(run, place, now, size)
+
+
+class Replay:
+    """The feed of a replay (`engine/fed.py`): everything is there already."""
+
+    failure: GenAIPerfError | None = None
+
+    def __init__(self, workload: Workload, speed_up: float) -> None:
+        self._requests = workload.requests
+        self._sends = iter(workload.sends)
+        self._speed_up = speed_up
+        spans_ns = [send.due_ns / speed_up for send in workload.sends[:_AT_ONCE]]
+        seconds = (max(spans_ns) - min(spans_ns)) / NS_PER_S
+        self.rate_per_s = len(spans_ns) / seconds if seconds else float(len(spans_ns))
+        self.next: Request | None = None
+        self._go_on()
+
+    def take(self) -> Request:
+        """The first of those that are left."""
+        taken = self.next
+        assert taken is not None
+        self._go_on()
+        return taken
+
+    async def wait(self) -> bool:
+        """Whether there is one; there is nothing to wait for."""
+        return self.next is not None
+
+    def wake(self) -> None:
+        """Nobody waits."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _go_on(self) -> None:
+        send = next(self._sends, None)
+        if send is None:
+            self.next = None
+            return
+        self.next = replace(
+            self._requests[send.row],
+            due_ns=round(send.due_ns / self._speed_up),
+            conversation=send.conversation,
+            turn=send.turn,
+            traffic_class=send.traffic_class,
+        )
