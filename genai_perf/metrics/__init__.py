@@ -2,9 +2,9 @@
 
 `catalog` is the table of all metrics: what each is called, counted in and made of; `gpu` that of GPUs, and
 `names` gives both typed names, which are exported here (`from genai_perf.metrics import TTFT`). `reading`
-brings the journal into numpy `columns`, `stats` aggregates one metric, `exactness` tells how far the figures
-can be trusted, `notes` what else a reader must know, and `compute` makes the summary of it all. No I/O, no
-clock; numpy and pyarrow load when a summary is computed, not when the tables are read.
+brings the journal into numpy `columns` and `pools`, `stats` aggregates one metric, `exactness` tells how far
+the figures can be trusted, `notes` what else a reader must know, and `compute` makes the summary of it all.
+No I/O, no clock; numpy and pyarrow load when a summary is computed, not when the tables are read.
 """
 
 from genai_perf.metrics.names import (

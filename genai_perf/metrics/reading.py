@@ -7,17 +7,15 @@ numbers a request, and for every token the gap before it and how late it was rea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from genai_perf.metrics import arrow
 from genai_perf.metrics.columns import Columns
-from genai_perf.metrics.stats import Values, percentile
+from genai_perf.metrics.pools import Pools
 from genai_perf.types import Phase, Stamp
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from numpy.typing import NDArray
 
     from genai_perf.metrics.arrow import Bools, Floats, Ints
 
@@ -28,7 +26,6 @@ _TEXTS_A_CALL = 1024
 """How many texts the tokenizer gets at once: enough for its threads, little enough for memory."""
 
 _BYTES_A_BATCH = 16 << 20
-_NEARLY_ALL = 99.9
 
 
 def read_columns(
@@ -48,7 +45,7 @@ def read_columns(
     """
     import numpy as np
 
-    pools = _Pools.for_table(records)
+    pools = Pools.for_table(records)
     batches = [_read_batch(batch, count, input_tokens, pools) for batch in _batches(records)]
 
     sizes = [len(batch["start_ns"]) for batch in batches]
@@ -153,60 +150,6 @@ _NEEDED = [
 ]
 
 
-@dataclass(slots=True)
-class _Pools:
-    """What is kept of every event; allocated once, filled batch by batch."""
-
-    gap_ns: Ints
-    earlier_slack_ns: NDArray[Any]
-    later_slack_ns: NDArray[Any]
-    lag_ns: NDArray[Any]
-    pairs: int = 0
-    lags: int = 0
-
-    @classmethod
-    def for_table(cls, records: pa.Table) -> _Pools:
-        """Room for all events there are: pages that are never touched cost nothing."""
-        import numpy as np
-
-        def room(name: str) -> NDArray[Any]:
-            column = records.column(name)
-            entries = sum(_entries(chunk) for chunk in column.chunks)
-            return np.empty(entries, column.type.value_type.to_pandas_dtype())
-
-        slack = "content_slack_ns"
-        return cls(room("content_ns"), room(slack), room(slack), room("content_lag_ns"))
-
-    def add(self, at_ns: Ints, slack_ns: Any, lag_ns: Any, is_first: Bools, keep: Bools) -> None:
-        """The events of one batch; `is_first` marks those that begin a request, `keep` those that count."""
-        import numpy as np
-
-        pair = np.flatnonzero(keep[1:] & ~is_first[1:])
-        pairs, self.pairs = slice(self.pairs, self.pairs + len(pair)), self.pairs + len(pair)
-        self.gap_ns[pairs] = at_ns[pair + 1] - at_ns[pair]
-        self.earlier_slack_ns[pairs] = slack_ns[pair]
-        self.later_slack_ns[pairs] = slack_ns[pair + 1]
-        kept = lag_ns if keep.all() else lag_ns[keep]
-        lags, self.lags = slice(self.lags, self.lags + len(kept)), self.lags + len(kept)
-        self.lag_ns[lags] = kept
-
-    def longest_wait_ns(self) -> float | None:
-        """How long bytes waited to be read, but for one event in a thousand; None without events.
-
-        By the kernel's stamps. An event that shares its read with a later one waited no longer than others
-        do, which is a far closer bound on its arrival than the last look at its socket: on an idle
-        connection that was a whole gap between tokens ago.
-        """
-        import numpy as np
-
-        return percentile(np.sort(self.lag_ns[: self.lags]), _NEARLY_ALL) if self.lags else None
-
-    def gaps(self) -> Values:
-        """The truth may be less if the later event came earlier, and more if the earlier one did."""
-        below, above = self.later_slack_ns[: self.pairs], self.earlier_slack_ns[: self.pairs]
-        return Values(self.gap_ns[: self.pairs], below, above)
-
-
 def _batches(records: pa.Table) -> Iterator[pa.RecordBatch]:
     """The rows in batches of a size that is worth a few dozen numpy calls; the journal's are smaller."""
     import pyarrow as pa
@@ -224,7 +167,7 @@ def _batches(records: pa.Table) -> Iterator[pa.RecordBatch]:
 
 
 def _read_batch(
-    batch: pa.RecordBatch, count: Count | None, input_tokens: Sequence[int] | None, pools: _Pools
+    batch: pa.RecordBatch, count: Count | None, input_tokens: Sequence[int] | None, pools: Pools
 ) -> dict[str, Any]:
     import numpy as np
 
@@ -330,12 +273,6 @@ def errors_of(kinds: pa.Array, messages: pa.Array, rows: Ints) -> dict[str, tupl
         words[kind]: (int(count), messages[int(rows[place])].as_py() or "")
         for kind, place, count in zip(present, first, counts, strict=True)
     }
-
-
-def _entries(column: pa.Array) -> int:
-    """How many entries all lists of a column have together."""
-    _, offsets = arrow.lists(column)
-    return int(offsets[-1])
 
 
 def _with_any(column: Floats) -> Floats | None:

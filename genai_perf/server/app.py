@@ -1,4 +1,4 @@
-"""From a request to its answer: routes, keys, failures on demand, and the log of each call.
+"""From a request to its answer: routes, refusals, decoding, and the log of each call.
 
 Counting input tokens takes some tenths of a millisecond, in which somebody else's token may be due. So it is
 done in a thread (the tokenizer lets go of the GIL), exactly, with the builtin tokenizer; and what was worked
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from genai_perf.clock import NS_PER_S, monotonic_ns, wall_ns
-from genai_perf.server import answers, dialects, metrics
+from genai_perf.server import answers, dialects, metrics, refusals
 from genai_perf.server.deadlines import Deadlines
 from genai_perf.server.decoder import Decoder, Ending, Generation
 from genai_perf.server.latency import Fate
@@ -118,10 +118,10 @@ class App:
             if request.method == "POST":
                 self._call(connection, request, api)
             else:
-                _refuse(connection, _wrong_method(request, "POST"))
+                _refuse(connection, refusals.wrong_method(request, "POST"))
         elif path in (*_HEALTH_PATHS, _MODELS_PATH, _METRICS_PATH) or path.startswith(f"{_MODELS_PATH}/"):
             if request.method not in ("GET", "HEAD"):
-                _refuse(connection, _wrong_method(request, "GET, HEAD"))
+                _refuse(connection, refusals.wrong_method(request, "GET, HEAD"))
             elif path in _HEALTH_PATHS:
                 connection.respond(200, _HEALTH)
             elif path == _METRICS_PATH:
@@ -129,9 +129,8 @@ class App:
             else:
                 self._list_models(connection, request)
         else:
-            known = ", ".join((*_APIS, _MODELS_PATH, _METRICS_PATH, *_HEALTH_PATHS))
-            message = f"Unknown request URL: {request.method} {path}. There are: {known}"
-            _refuse(connection, Refusal(404, message, code="unknown_url"))
+            known = (*_APIS, _MODELS_PATH, _METRICS_PATH, *_HEALTH_PATHS)
+            _refuse(connection, refusals.unknown_path(request, known))
 
     def _tell_metrics(self, connection: Connection, request: HttpRequest) -> None:
         """Open to everybody, as servers have it: there are no secrets in it."""
@@ -141,10 +140,10 @@ class App:
         connection.finish()
 
     def _list_models(self, connection: Connection, request: HttpRequest) -> None:
-        refusal = self._check_key(request)
         name = request.path.removeprefix(_MODELS_PATH)[1:]
+        refusal = refusals.without_key(request, self._settings.api_key)
         if refusal is None and name:
-            refusal = self._check_model(name)
+            refusal = refusals.unknown_model(name, self._settings.models)
         if refusal is not None:
             _refuse(connection, refusal)
         elif name:
@@ -159,7 +158,10 @@ class App:
         self.totals.requests += 1
         call = Call(connection, request, api, number, request.headers.get("x-request-id") or f"req-{number}")
         connection.on_gone = partial(self._gone, call)
-        refusal = self._check_key(request) or self._fail_on_demand(number) or _check_coding(request)
+        refusal = refusals.without_key(request, self._settings.api_key)
+        if refusal is None and self._failures.fate(number) is Fate.ERROR:
+            refusal = refusals.on_demand(self._settings.error_status)
+        refusal = refusal or refusals.coded(request)
         if refusal is not None:
             self._refuse(call, refusal)
             return
@@ -193,8 +195,10 @@ class App:
         connection, ask = call.connection, prepared.ask
         call.prepared = prepared
         call.model = ask.model
-        unknown = self._check_model(ask.model) if ask.model else None  # some APIs name none
-        refusal = unknown or self._check_length(prepared)
+        known = self._settings.models if ask.model else ()  # some APIs name none
+        refusal = refusals.unknown_model(ask.model, known) or refusals.too_long(
+            prepared.input_tokens, ask.max_tokens or 0, self._settings.context_length
+        )
         if refusal is not None:
             self._refuse(call, refusal)
             return
@@ -276,50 +280,6 @@ class App:
         self._log(call, "error", monotonic_ns())
         _refuse(call.connection, refusal, ("x-request-id", call.id))
 
-    def _check_key(self, request: HttpRequest) -> Refusal | None:
-        key = self._settings.api_key
-        if key is None:
-            return None
-        given = request.headers.get("authorization")
-        if given == f"Bearer {key}":
-            return None
-        message = (
-            "You didn't provide an API key: send `Authorization: Bearer KEY`."
-            if given is None
-            else "Incorrect API key provided."
-        )
-        headers = (("www-authenticate", "Bearer"),)
-        return Refusal(401, message, code="invalid_api_key", headers=headers)
-
-    def _check_model(self, name: str) -> Refusal | None:
-        known = self._settings.models
-        if not known or name in known:
-            return None
-        message = f"The model `{name}` does not exist. Known models: {', '.join(known)}"
-        return Refusal(404, message, param="model", code="model_not_found")
-
-    def _check_length(self, prepared: Prepared) -> Refusal | None:
-        limit = self._settings.context_length
-        asked = prepared.ask.max_tokens or 0
-        if prepared.input_tokens + asked <= limit:
-            return None
-        message = (
-            f"This model's maximum context length is {limit} tokens. However, you requested "
-            f"{prepared.input_tokens + asked} ({prepared.input_tokens} in the input, {asked} for the output)."
-        )
-        return Refusal(400, message, code="context_length_exceeded")
-
-    def _fail_on_demand(self, number: int) -> Refusal | None:
-        if self._failures.fate(number) is not Fate.ERROR:
-            return None
-        status = self._settings.error_status
-        if status == 429:
-            message = "Rate limit reached: --error-rate asks for it."
-            headers = (("retry-after", "1"),)
-            return Refusal(429, message, "requests", code="rate_limit_exceeded", headers=headers)
-        kind = "server_error" if status >= 500 else "invalid_request_error"
-        return Refusal(status, "The server had an error: --error-rate asks for it.", kind)
-
     def _log(self, call: Call, outcome: str, end_ns: int) -> None:
         self.totals.outcomes[outcome] += 1
         if call.generation is not None and call.prepared is not None:
@@ -398,15 +358,3 @@ def _tokens(call: Call, outcome: str) -> tuple[int, int]:
 
 def _refuse(connection: Connection, refusal: Refusal, *headers: tuple[str, str]) -> None:
     connection.respond(refusal.status, refusal.body(), *refusal.headers, *headers)
-
-
-def _wrong_method(request: HttpRequest, allowed: str) -> Refusal:
-    message = f"Not allowed to {request.method} on {request.path}; allowed: {allowed}"
-    return Refusal(405, message, code="method_not_supported", headers=(("allow", allowed),))
-
-
-def _check_coding(request: HttpRequest) -> Refusal | None:
-    coding = request.headers.get("content-encoding", "identity")
-    if coding == "identity":
-        return None
-    return Refusal(415, f"The request's content-encoding is {coding}; only plain bodies are read.")
