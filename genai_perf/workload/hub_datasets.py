@@ -17,7 +17,7 @@ from genai_perf.workload.tables import Row, Table
 _SAVED = ("dataset_dict.json", "state.json")
 """What `save_to_disk` leaves: of several splits, of one."""
 _TIMEOUT_S = 5
-_ERRORS = (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError)
+_ERRORS = (OSError, ValueError, RuntimeError, ImportError, LookupError, TypeError)
 """What the library raises for a data set that it cannot read; its own are among the first."""
 
 
@@ -47,6 +47,8 @@ def table(given: InputConfig) -> Table:
         why = _first_lines(exc)
         if is_offline and isinstance(exc, ConnectionError):
             why = "is not among what was prepared on this machine, and HF_HUB_OFFLINE is set"
+        if isinstance(exc, IndexError):  # what comes of a saved data set without a single row
+            why = "holds no prompts"
         raise InputError(f"--input-dataset: {name}: {why}", hint=_hint(name, path)) from exc
     return _table(name, _undecoded(_split_of(found, given)))
 

@@ -7,6 +7,7 @@ A page has 100 rows. Each page that was fetched is kept under `~/.cache/genai-pe
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
@@ -103,7 +104,8 @@ def _keep(file: Path, page: Sequence[Row]) -> None:
         part.write_bytes(msgspec.json.encode(page))
         part.replace(file)
     except OSError:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
 
 
 def _fetched(name: str, offset: int, server: str | None) -> list[Row]:

@@ -257,13 +257,14 @@ def _parquet(path: Path) -> _Opened:
         wanted = [name for name in names if name in columns]
         number = 0
         try:
-            with _readable(path), parquet.ParquetFile(path) as file:
+            with parquet.ParquetFile(path) as file:
                 for batch in file.iter_batches(batch_size=_PARQUET_ROWS, columns=wanted):
                     for row in batch.to_pylist():
                         number += 1
                         yield f"{path}: row {number}", row
-        except pa.ArrowException as exc:
-            raise InputError(f"{path}: cannot be read after row {number}: {exc}") from exc
+        except (pa.ArrowException, OSError) as exc:  # which of them is arbitrary
+            why = str(exc).partition("\n")[0]
+            raise InputError(f"{path}: cannot be read after row {number}: {why}") from exc
 
     return names, rows
 

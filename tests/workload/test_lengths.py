@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from genai_perf import endpoints
@@ -74,7 +74,10 @@ KINDS = st.one_of(
 @given(KINDS, st.integers(1, 300), st.integers(0, 300))
 @settings(max_examples=60)
 def test_nothing_is_drawn_beyond_the_bounds(kind, least, width):
-    values = drawn(f"{kind}:{least}..{least + width}", 200)
+    try:
+        values = drawn(f"{kind}:{least}..{least + width}", 200)
+    except UsageError:
+        reject()  # next to nothing of it is there
     assert least <= min(values)
     assert max(values) <= least + width
 
