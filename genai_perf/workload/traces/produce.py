@@ -55,6 +55,8 @@ class Order:
 class Failure(msgspec.Struct):
     """An error of this program, as it goes over the pipe."""
 
+    kind: str
+    """Its name in `exceptions`."""
     message: str
     hint: str | None
 
@@ -69,7 +71,8 @@ def main() -> None:
                 _produce(order, out)
                 _write(out, END, b"")
             except GenAIPerfError as exc:
-                _write(out, ERROR, msgspec.msgpack.encode(Failure(exc.message, exc.hint)))
+                failure = Failure(type(exc).__name__, exc.message, exc.hint)
+                _write(out, ERROR, msgspec.msgpack.encode(failure))
             out.flush()
     finally:
         # what is left in the buffer has nobody who reads it, and must not fail the exit
