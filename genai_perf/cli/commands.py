@@ -20,6 +20,14 @@ class SectionedGroup(TyperGroup):
         _write_sections(self, ctx, formatter)
         self.format_commands(ctx, formatter)
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write every command with the first line of its help, uncut."""
+        rows = [
+            (name, (self.commands[name].help or "").partition("\n")[0]) for name in self.list_commands(ctx)
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
 
 class SectionedCommand(TyperCommand):
     """A command whose options stand under the titles they were declared with (`rich_help_panel`)."""

@@ -85,12 +85,13 @@ def resolve(spelling: str, flags: Mapping[str, Flag], *, kind: str = "option") -
     """The flag that `spelling` names, in full or by an unambiguous beginning.
 
     Where one of several is the beginning of all others it is meant: a new `--concurrency-schedule` takes
-    nothing from those who write `--concur`.
+    nothing from those who write `--concur`. Nor does an old spelling from a beginning of a present one.
     """
     if spelling in flags:
         return flags[spelling]
     if spelling.startswith("--"):
-        matches = {known: flag for known, flag in flags.items() if known.startswith(spelling)}
+        found = {known: flag for known, flag in flags.items() if known.startswith(spelling)}
+        matches = {known: flag for known, flag in found.items() if flag.is_current} or found
         if len({flag.name for flag in matches.values()}) == 1:
             return next(iter(matches.values()))
         shortest = min(matches, key=len, default="")

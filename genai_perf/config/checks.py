@@ -85,7 +85,8 @@ def _check_grpc(config: Config, given: Layer) -> None:
     if endpoint.backend is not None and endpoint.type != "kserve":
         raise UsageError(
             "The backend should only be used with the following combination: 'service_kind: triton' & "
-            "'type: kserve'"
+            "'type: kserve'",
+            hint="leave --backend out: only Triton's own protocol differs by the engine behind it",
         )
     for key in ("endpoint.model_version", "endpoint.request_parameters", "endpoint.tensor_shapes"):
         if key in given and endpoint.type != "kserve":
@@ -332,6 +333,8 @@ def _without_effect(config: Config, given: Layer) -> Iterator[str]:
     if "telemetry.gpu_urls" in given and config.telemetry.gpu in ("nvml", "off"):
         how = config.telemetry.gpu
         yield f"{given['telemetry.gpu_urls'].source} has no effect with --gpu-telemetry {how}"
+    if "endpoint.path" in given and config.endpoint.type == "kserve":
+        yield f"{given['endpoint.path'].source} has no effect with kserve, which has no path"
     yield from inputs.without_effect(config, given)
     if not any(parse_url(url).scheme in ("https", "grpcs") for url in config.urls if url != EMBEDDED):
         for key in OPTIONS:

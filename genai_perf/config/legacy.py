@@ -13,25 +13,47 @@ from genai_perf.config.schema import Config
 from genai_perf.exceptions import UsageError
 
 ALIASES: Mapping[str, str] = {
+    "--dataset": "--input-dataset",
     "--expected-output-tokens": "--output-tokens-mean",
     "--input-tokens-mean": "--synthetic-input-tokens-mean",
     "--input-tokens-stddev": "--synthetic-input-tokens-stddev",
     "--num-of-output-prompts": "--num-dataset-entries",
     "--num-payloads": "--num-dataset-entries",
+    "--num-system-prompts": "--num-prefix-prompts",
+    "--synthetic-requested-output-tokens": "--output-tokens-mean",
+    "--synthetic-tokens-mean": "--synthetic-input-tokens-mean",
+    "--synthetic-tokens-stddev": "--synthetic-input-tokens-stddev",
+    "--system-prompt-length": "--prefix-prompt-length",
 }
 """Spellings of early releases, of the documentation, and of Model Analyzer's profiles."""
 
-OUTPUT_FORMATS: Mapping[str, str] = {
-    "openai_chat_completions": "chat",
-    "openai_completions": "completions",
-    "openai_embeddings": "embeddings",
-    "rankings": "rankings",
-    "huggingface_generate": "huggingface_generate",
+MISTAKEN: Mapping[str, str] = {
+    "--input-sequence-length": "--isl",
+    "--output-sequence-length": "--osl",
+    "--port": "--url",
+    "--warmup-prompts": "--warmup-request-count",
 }
-"""Values of the oldest releases' `--output-format`, and today's endpoint type."""
+"""Options of guides that no release ever had, and what they mean; by its letters another would be nearer."""
 
-RENAMED_VALUES: Mapping[str, Mapping[str, str]] = {"endpoint.type": {"vision": "multimodal"}}
+OUTPUT_FORMATS: Mapping[str, Mapping[str, str]] = {
+    "openai_chat_completions": {"--endpoint-type": "chat"},
+    "openai_completions": {"--endpoint-type": "completions"},
+    "openai_embeddings": {"--endpoint-type": "embeddings"},
+    "rankings": {"--endpoint-type": "rankings"},
+    "huggingface_generate": {"--endpoint-type": "huggingface_generate"},
+    "trtllm": {"--endpoint-type": "kserve", "--backend": "tensorrtllm"},
+    "vllm": {"--endpoint-type": "kserve", "--backend": "vllm"},
+}
+"""Values of the oldest releases' `--output-format`, and today's options."""
+
+RENAMED_VALUES: Mapping[str, Mapping[str, str]] = {
+    "endpoint.type": {"vision": "multimodal"},
+    "endpoint.backend": {"trtllm": "tensorrtllm"},
+}
 """By option: GenAI-Perf's former words, and today's."""
+
+TYPES_BY_PATH: Mapping[str, str] = {"v1/chat/completions": "chat", "v1/completions": "completions"}
+"""What 24.03 took from `--endpoint`, before there was an endpoint type."""
 
 TRANSLATED: Mapping[str, Flag] = {
     "--output-format": Flag("--output-format", Takes.ONE, is_current=False),
@@ -75,7 +97,8 @@ def known_flags(flags: Mapping[str, Flag]) -> dict[str, Flag]:
         for row in ANALYZE_OPTIONS.values()
         for spelling in row.flags
     }
-    return {**sweeps, **translated, **old, **flags}
+    mistaken = {spelling: Flag(spelling, Takes.SEVERAL, is_current=False) for spelling in MISTAKEN}
+    return {**mistaken, **sweeps, **translated, **old, **flags}
 
 
 _OF_ANALYZE = "analyze "
@@ -89,43 +112,52 @@ def translate(pairs: Sequence[tuple[str, str | None]]) -> list[tuple[str, str | 
     for name, value in pairs:
         if name.startswith(_OF_ANALYZE):
             raise UsageError(f"{name.removeprefix(_OF_ANALYZE)} is an option of genai-perf analyze")
+        if name in MISTAKEN:
+            raise UsageError(f"no option {name}; did you mean {MISTAKEN[name]}?")
         if name == "--output-format":
-            translated.append(("--endpoint-type", _endpoint_type(str(value), given.get("--endpoint-type"))))
+            translated += _output_format(str(value), given)
         elif name == "--prompt-source":
-            _check_prompt_source(str(value), given)
+            translated += _prompt_source(str(value), given)
         else:
             translated.append((name, value))
     return translated
 
 
-def _endpoint_type(output_format: str, endpoint_type: str | None) -> str:
-    if output_format not in OUTPUT_FORMATS:
-        raise UsageError(f"--output-format: {output_format} is not available in this version")
-    meant = OUTPUT_FORMATS[output_format]
-    if endpoint_type not in (None, meant):
-        raise UsageError(f"--output-format {output_format} contradicts --endpoint-type {endpoint_type}")
-    return meant
+def _output_format(name: str, given: Mapping[str, str | None]) -> list[tuple[str, str | None]]:
+    """The pairs that it comes to."""
+    if name not in OUTPUT_FORMATS:
+        raise UsageError(
+            f"--output-format: {name!r} is not one of {', '.join(OUTPUT_FORMATS)}",
+            hint="it named the API in the oldest releases; every run is reported as a table, CSV and JSON",
+        )
+    for option, meant in OUTPUT_FORMATS[name].items():
+        if given.get(option, meant) != meant:
+            raise UsageError(f"--output-format {name} contradicts {option} {given[option]}")
+    return [(option, meant) for option, meant in OUTPUT_FORMATS[name].items()]
 
 
 _PROMPT_SOURCES: Mapping[str, str | None] = {
     "synthetic": None,
     "file": "--input-file",
     "dataset": "--input-dataset",
+    "url": "--input-dataset",
 }
 """The oldest releases' word for where prompts come from, and the option that says so by itself today."""
 
 
-def _check_prompt_source(source: str, given: Mapping[str, str | None]) -> None:
-    if source == "url":
-        raise UsageError(f"--prompt-source: {source} is not available in this version")
+def _prompt_source(source: str, given: Mapping[str, str | None]) -> list[tuple[str, str | None]]:
+    """The pairs that it comes to: none where the option that it asks for is there."""
     if source not in _PROMPT_SOURCES:
         raise UsageError(f"--prompt-source: {source!r} is not one of {', '.join(_PROMPT_SOURCES)}")
     needed = _PROMPT_SOURCES[source]
     for option in ("--input-file", "--input-dataset"):
         if option in given and option != needed:
             raise UsageError(f"--prompt-source {source} contradicts {option}")
-    if needed is not None and needed not in given:
-        raise UsageError(f"--prompt-source {source}: needs {needed}")
+    if needed is None or needed in given:
+        return []
+    if needed == "--input-dataset":
+        return [(needed, "openorca")]  # the default of those releases
+    raise UsageError(f"--prompt-source {source}: needs {needed}")
 
 
 def with_endpoint_type(config: Config) -> tuple[Config, str | None]:
@@ -153,7 +185,23 @@ def renamed_values(layer: Mapping[str, Given]) -> tuple[dict[str, Given], list[s
         if key in layer and (now := words.get(layer[key].texts[-1])):
             present[key] = Given((now,), layer[key].source)
             warnings.append(f"{layer[key].source}: {layer[key].texts[-1]} is called {now} today")
+    if implied := _implied_type(layer):
+        present["endpoint.type"] = implied
+        warnings.append(f"no --endpoint-type: {implied.texts[-1]} is assumed, by {implied.source}")
     return present, warnings
+
+
+def _implied_type(layer: Layer) -> Given | None:
+    """The endpoint type that a line without one can only mean."""
+    kind = layer.get("endpoint.service_kind")
+    if "endpoint.type" in layer or "endpoint.backend" in layer or (kind and kind.texts[-1] != "openai"):
+        return None
+    path, extra = layer.get("endpoint.path"), layer.get("input.extra")
+    if path and (by_path := TYPES_BY_PATH.get(path.texts[-1].strip(" /"))):
+        return Given((by_path,), path.source)
+    if extra and any(text.startswith("payload_template:") for text in extra.texts):
+        return Given(("template",), extra.source)
+    return None
 
 
 def reject_later_values(layer: Layer) -> None:

@@ -70,7 +70,7 @@ class EndpointConfig:
 
     model_names: tuple[str, ...] = option((), "-m", "--model", metavar="NAME…", help="Model name(s), as the server knows them.")
     model_selection_strategy: Literal["round_robin", "random"] = option("round_robin", "--model-selection-strategy", help="How several models share the requests.")
-    type: str | None = option(None, "--endpoint-type", metavar="TYPE", help="The API to measure: chat, completions, embeddings.")
+    type: str | None = option(None, "--endpoint-type", metavar="TYPE", help="The API to measure: chat, completions, dynamic_grpc, embeddings, generate, huggingface_generate, image_retrieval, kserve, messages, multimodal, nvclip, rankings, rerank, responses, template. [default: kserve]")
     service_kind: Literal["openai", "triton", "dynamic_grpc"] | None = option(None, "--service-kind", help="GenAI-Perf's older word; follows from --endpoint-type.")
     backend: Literal["tensorrtllm", "vllm"] | None = option(None, "--backend", help="The engine behind Triton (kserve), whose tensors the requests have. [default: tensorrtllm]")
     model_version: str = option("", help="The model's version on Triton; empty for the server's choice. Only the pass-through flag --model-version sets it.")

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from genai_perf.config.arguments import did_you_mean
 from genai_perf.exceptions import UsageError
 from genai_perf.types import Answer, Exchange, Turn
 
@@ -126,8 +127,10 @@ def get(name: str, backend: str | None = None) -> Endpoint:
     for entry in _entries():
         if entry.name == name:
             return _loaded(entry)
+    known = names()
     raise UsageError(
-        f"--endpoint-type: no endpoint type named {name!r}", hint=f"known types: {', '.join(names())}"
+        f"--endpoint-type: no endpoint type named {name!r}{did_you_mean(name, known)}",
+        hint=f"known types: {', '.join(known)}",
     )
 
 

@@ -198,7 +198,6 @@ def test_a_report_changes_only_what_is_given(runs):
     [
         (["profil"], "no command profil; did you mean profile?"),
         (["compare", "-f", "x"], "genai-perf compare is not available in this version"),
-        (["config", "-f", "x"], "genai-perf config is not available in this version"),
         (["profile"], "The -m/--model option is required and cannot be empty."),
         (["--streaming"], "The -m/--model option is required and cannot be empty."),
         (
@@ -226,7 +225,10 @@ def test_a_report_changes_only_what_is_given(runs):
             ["-m", "gpt2", "--endpoint-type", "kserve", "--transport", "httpx"],
             "--transport httpx cannot speak gRPC",
         ),
-        (["-m", "gpt2", "--endpoint-type", "caht"], "--endpoint-type: no endpoint type named 'caht'"),
+        (
+            ["-m", "gpt2", "--endpoint-type", "caht"],
+            "--endpoint-type: no endpoint type named 'caht'; did you mean chat?",
+        ),
         (["-m", "", "--endpoint-type", "chat"], "--model: an empty value"),
         ([*CHAT, "--concurency", "2"], "no option --concurency; did you mean --concurrency?"),
         ([*CHAT, "stray"], "unexpected argument 'stray'"),
@@ -288,7 +290,7 @@ def test_a_report_changes_only_what_is_given(runs):
             [*CHAT, "--input-file", "none.jsonl"],
             "--input-file: 'none.jsonl' is not a valid file or directory",
         ),
-        ([*CHAT, "--input-file", "payload:x"], "--input-file: payload:… is not available in this version"),
+        ([*CHAT, "--input-file", "payload:x"], "--input-file: File not found: x"),
         (
             [*CHAT, "--extra-inputs", "a:"],
             "--extra-inputs: Input name or value is empty in --extra-inputs: a:",
@@ -309,11 +311,19 @@ def test_a_report_changes_only_what_is_given(runs):
         ([*CHAT, "--artifact-dir", __file__], f"--artifact-dir: {__file__!r} is a file"),
         ([*CHAT, "--sweep-type", "concurrency"], "--sweep-type is an option of genai-perf analyze"),
         ([*CHAT, "--sweep-list", "1"], "--sweep-list is an option of genai-perf analyze"),
-        ([*CHAT, "--fixed-schedule"], "--fixed-schedule is not available in this version"),
+        ([*CHAT, "--fixed-schedule"], "--fixed-schedule needs a trace"),
         ([*CHAT, "--image-w", "5"], "--image-w is ambiguous: --image-width-mean, --image-width-stddev"),
-        ([*CHAT, "--prompt-source", "dataset"], "--prompt-source: dataset is not available in this version"),
+        (
+            [*CHAT, "--prompt-source", "dataset", "--input-file", __file__],
+            "--prompt-source dataset contradicts --input-file",
+        ),
+        (
+            [*CHAT, "--prompt-source", "web"],
+            "--prompt-source: 'web' is not one of synthetic, file, dataset, url",
+        ),
         ([*CHAT, "--prompt-source", "file"], "--prompt-source file: needs --input-file"),
-        ([*CHAT, "--output-format", "vllm"], "--output-format: vllm is not available in this version"),
+        ([*CHAT, "--output-format", "vllm"], "--output-format vllm contradicts --endpoint-type chat"),
+        ([*CHAT, "--port", "localhost:8080"], "no option --port; did you mean --url?"),
         (
             [*CHAT, "--output-format", "openai_completions"],
             "--output-format openai_completions contradicts --endpoint-type chat",

@@ -75,7 +75,7 @@ def test_a_reader_who_leaves_is_no_error_to_tell():
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("genai-perf pro", ["profile"]),
+        ("genai-perf pro", ["profile", "process-export-files"]),
         ("genai-perf profile --concur", ["--concurrency", "--concurrency-schedule"]),
         ("genai-perf profile -m gpt2 --transport n", ["native"]),
     ],
@@ -86,22 +86,36 @@ def test_a_shell_is_told_what_may_come_next(words, expected):
     assert (0, expected) == (seen.returncode, seen.stdout.split())
 
 
-def test_help_loads_nothing_heavy():
+@pytest.mark.parametrize("command", [[], ["profile"], ["analyze"], ["config"]])
+def test_help_loads_nothing_heavy(command):
     code = "import sys; from genai_perf.cli import main; "
-    code += "main(['profile', '--help']); print(*sys.modules, file=sys.stderr)"
+    code += f"main({[*command, '--help']}); print(*sys.modules, file=sys.stderr)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stderr.split()
     heavy = {
+        "PIL",
         "asyncio",
-        "httpx",
+        "email",
+        "google.protobuf",
+        "grpc",
+        "h2",
+        "http",
         "httptools",
+        "httpx",
+        "importlib.metadata",
+        "jinja2",
+        "msgspec",
+        "multiprocessing",
         "numpy",
         "pyarrow",
         "pydantic",
         "rich",
+        "sqlite3",
+        "ssl",
         "tokenizers",
         "transformers",
         "uvloop",
+        "yaml",
     }
     assert set() == heavy & set(loaded)

@@ -1,5 +1,6 @@
 """Finding an endpoint by its name, ours and those of other packages."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from genai_perf import endpoints
+from genai_perf.config.options import OPTIONS
 from genai_perf.exceptions import UsageError
 
 HERE = Path(endpoints.__file__).parent
@@ -68,11 +70,22 @@ def test_names_are_sorted_and_helpers_are_none_of_them():
     assert OURS == endpoints.names()
 
 
+def test_the_help_has_them_all():
+    (told,) = re.findall(r"The API to measure: ([\w, ]+)\.", OPTIONS["endpoint.type"].help)
+    assert OURS == told.split(", ")
+
+
+@pytest.mark.parametrize(("name", "meant"), [("caht", "chat"), ("image-retrieval", "image_retrieval")])
+def test_a_misspelt_name_is_refused_with_the_nearest(name, meant):
+    with pytest.raises(UsageError, match=f"no endpoint type named '{name}'; did you mean {meant}\\?"):
+        endpoints.get(name)
+
+
 @pytest.mark.parametrize("name", ["sse", "openai", "__init__", "", "../chat", "chat.py", "Chat", "reading"])
 def test_an_unknown_name_is_refused_with_those_that_are_known(name):
     with pytest.raises(UsageError) as refused:
         endpoints.get(name)
-    assert f"--endpoint-type: no endpoint type named {name!r}" == refused.value.message
+    assert refused.value.message.startswith(f"--endpoint-type: no endpoint type named {name!r}")
     assert f"known types: {', '.join(OURS)}" == refused.value.hint
 
 
