@@ -83,9 +83,10 @@ def columns_of(table: Table, given: Mapping[str, str], takes: Collection[str], s
         return PLAIN
     found = _known(table, takes)
     if not (found.prompt or found.messages or found.image or found.audio):
-        hint = f"known names are {', '.join(NAMES['prompt'])}"
-        if table.columns:
-            hint = f"name it: --dataset-columns prompt:{table.columns[0]}; {hint}"
+        hint = (
+            f"name it: --dataset-columns prompt:{table.columns[0]}; known names are "
+            f"{', '.join(NAMES['prompt'])}"
+        )
         raise InputError(
             f"{source}: {table.name}: no column that is known to hold prompts{_there(table)}", hint=hint
         )
@@ -104,7 +105,7 @@ def _named(table: Table, given: Mapping[str, str]) -> Columns:
     for role, said in given.items():
         parts = (said,) if said in table.columns else tuple(_JOINED.split(said))
         for part in parts:
-            if part not in table.columns and not (table.kind in ("jsonl", "json") and not table.columns):
+            if part not in table.columns:
                 raise InputError(
                     f"--dataset-columns: {role}:{said}: {table.name} has no column {part!r}"
                     f"{did_you_mean(part, table.columns)}",
@@ -119,7 +120,7 @@ def _named(table: Table, given: Mapping[str, str]) -> Columns:
     if not {"prompt", "messages", "image", "audio"} & set(roles):
         raise InputError(
             "--dataset-columns: none of them is sent: name the prompt, the messages, an image or audio",
-            hint=_there(table).removeprefix("; ") or None,
+            hint=_there(table).removeprefix("; "),
         )
     return Columns(**roles)
 
@@ -149,7 +150,7 @@ def _match(name: str, table: Table) -> tuple[str, ...]:
 
 
 def _there(table: Table) -> str:
-    return f"; its columns are {', '.join(table.columns)}" if table.columns else ""
+    return f"; its columns are {', '.join(table.columns)}"
 
 
 # -- a row ---------------------------------------------------------------------------------------------

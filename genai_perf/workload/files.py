@@ -9,7 +9,7 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,7 +40,7 @@ def conversations(given: InputConfig, takes: Collection[str], *, whole: bool) ->
     limit = given.row_limit if given.dataset is None else given.num_dataset_entries
     rest = Counter[str]()
     count = 0
-    for table in _tables(given):
+    for table in filter(_has_rows, _tables(given)):
         found = _columns(table, given, takes)
         for turns in _turns(table, found, takes, rest, is_own=given.dataset is None):
             yield turns if whole else turns[:1]
@@ -58,6 +58,10 @@ def conversations(given: InputConfig, takes: Collection[str], *, whole: bool) ->
 
 
 _EXAMPLE = 'write {"text": "…"} on each line, or give a CSV, Parquet or JSON file with a column of prompts'
+
+
+def _has_rows(table: Table) -> bool:
+    return bool(table.columns)
 
 
 def _tables(given: InputConfig) -> Iterator[Table]:
@@ -78,8 +82,12 @@ def _columns(table: Table, given: InputConfig, takes: Collection[str]) -> Column
         from genai_perf.workload import hub_rows
 
         said = hub_rows.columns(given.dataset)
+    are_chats = split(given.file or "")[0] in CHATS
+    if not said and are_chats:
+        named = (name for name in columns.NAMES["messages"] if name in table.columns)
+        said = {"messages": name for name in islice(named, 1)}
     found = columns.columns_of(table, said, takes, given.source)
-    if split(given.file or "")[0] in CHATS and found.messages is None and table.columns:
+    if are_chats and found.messages is None:
         raise InputError(
             f"--input-file: {table.name}: no column of messages; its columns are {', '.join(table.columns)}",
             hint="name it: --dataset-columns messages:COLUMN",
@@ -136,7 +144,7 @@ def read(name: str, takes: Collection[str] = ("text",)) -> list[Row]:
 
 def _rows(file: Path, takes: Collection[str]) -> Iterator[Row]:
     table = tables.open_table(file)
-    if not table.columns:
+    if not _has_rows(table):
         return
     is_json = table.kind in ("jsonl", "json")
     found = columns.PLAIN if is_json else columns.columns_of(table, {}, takes, "--input-file")

@@ -36,6 +36,15 @@ def test_what_is_said_is_what_the_tokenizer_counts(
     assert tokens == builtin_tokenizer.count(prompt.text for prompt in made)
 
 
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tokens=st.lists(st.integers(min_value=2, max_value=400), min_size=1, max_size=12), seed=st.integers())
+def test_the_count_that_is_asked_for_is_the_count_that_is_made(
+    any_tokenizer: Tokenizer, tokens: list[int], seed: int
+) -> None:
+    made = make(any_tokenizer, tokens, str(seed))
+    assert tokens == any_tokenizer.count(prompt.text for prompt in made)
+
+
 def test_one_token_is_possible_wherever_a_word_can_be_one(any_tokenizer: Tokenizer) -> None:
     for prompt in make(any_tokenizer, [1] * 20):
         assert prompt.tokens == len(any_tokenizer.encode(prompt.text))
