@@ -24,7 +24,7 @@ from genai_perf.types import Break, Exchange, Phase, RunInfo, Slot
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from genai_perf.engine.run import Job
+    from genai_perf.engine.job import Job
     from genai_perf.metrics.arrow import Bools, Floats, Ints
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from genai_perf.engine.continuing import Half
-    from genai_perf.engine.run import Job
+    from genai_perf.engine.job import Job
 
 
 @dataclass(frozen=True, slots=True)

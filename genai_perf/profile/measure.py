@@ -22,7 +22,7 @@ from genai_perf.types import RunEnd, RunInfo, Workload
 
 if TYPE_CHECKING:
     from genai_perf.engine.continuing import Half
-    from genai_perf.engine.run import Job
+    from genai_perf.engine.job import Job
     from genai_perf.profile.triton import Served
     from genai_perf.telemetry.sampler import Sampler
     from genai_perf.transports import Transport
@@ -55,6 +55,7 @@ def measure(
     what the run's own files tell of it.
     """
     from genai_perf.engine import run as engine
+    from genai_perf.engine.job import Job
     from genai_perf.engine.journal import Journal
     from genai_perf.workload import inputs_file, load_files
     from genai_perf.workload.traces.feed import Feed
@@ -67,7 +68,7 @@ def measure(
             for line in sampler.complaints():
                 logger.warning("%s", line)
 
-    job = engine.Job(config, endpoint, workload, load_files.read(config.load), before_benchmark)
+    job = Job(config, endpoint, workload, load_files.read(config.load), before_benchmark)
     counted_by = tokenizer.info() if tokenizer is not None else {}
     half = _half(former, job, counted_by, directory) if former is not None else None
     if half is None:

@@ -17,7 +17,7 @@ from genai_perf.workload import inputs_file, lock
 from genai_perf.workload.lock import Lock
 
 if TYPE_CHECKING:
-    from genai_perf.engine.run import Job
+    from genai_perf.engine.job import Job
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,9 @@ from virtual_time import Plan, VirtualTimer, VirtualTransport, run
 from genai_perf import endpoints
 from genai_perf.config.schema import Config, EndpointConfig, InputConfig, LoadConfig, OutputConfig
 from genai_perf.engine.continuing import CannotContinue, Half, half_of, set_forward
+from genai_perf.engine.job import Job
 from genai_perf.engine.journal import SCHEMA, Journal, read
-from genai_perf.engine.run import Job, Run
+from genai_perf.engine.run import Run
 from genai_perf.metrics import arrow
 from genai_perf.schedule import LoadFile, Stretch
 from genai_perf.types import Exchange, RequestError, Workload

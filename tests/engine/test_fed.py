@@ -10,8 +10,9 @@ from virtual_time import Plan, VirtualTimer, VirtualTransport, now_ns, run, slee
 
 from genai_perf import endpoints
 from genai_perf.config.schema import Config, EndpointConfig, LoadConfig, OutputConfig
+from genai_perf.engine.job import Job, connections_wanted
 from genai_perf.engine.journal import Journal, read
-from genai_perf.engine.run import Job, Run, connections_wanted
+from genai_perf.engine.run import Run
 from genai_perf.exceptions import InputError, RunError
 from genai_perf.types import Workload
 
