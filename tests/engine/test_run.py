@@ -1,81 +1,26 @@
 """A whole run on virtual time: phases, what ends it, what is counted, what is left behind."""
 
-import asyncio
-import gc
 import os
 import signal
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from exchanges import request
 from journal_rows import info
+from measured import config
 from virtual_time import Plan, VirtualTimer, VirtualTransport, now_ns, run
 
 from genai_perf import endpoints
-from genai_perf.config.schema import Config, EndpointConfig, LoadConfig, OutputConfig
 from genai_perf.engine.job import Job, connections_wanted
 from genai_perf.engine.journal import Journal, read
 from genai_perf.engine.run import Run
 from genai_perf.exceptions import ArtifactError, ServerError
-from genai_perf.schedule import LoadFile, Stretch
+from genai_perf.schedule import LoadFile
 from genai_perf.types import RequestError, Workload
 
 MS = 1_000_000
 S = 1_000 * MS
 REFUSED = RequestError("connect", "cannot connect: Connection refused")
-
-
-def config(*, quiet=True, verbose=False, **load):
-    return Config(
-        endpoint=EndpointConfig(model_names=("m",), type="chat", streaming=True),
-        load=LoadConfig(**load),
-        output=OutputConfig(quiet=quiet, verbose=verbose),
-    )
-
-
-class Measured:
-    """How a run ended, and what it left."""
-
-    def __init__(self, path, transport, end, ended_ns):
-        self.end, self.transport, self.ended_ns = end, transport, ended_ns
-        self.rows = sorted(read(path)[1].to_pylist(), key=lambda row: row["index"])
-
-    def column(self, name):
-        return [row[name] for row in self.rows]
-
-
-@pytest.fixture
-def measure(tmp_path):
-    """Runs a config against a planned server; `at` is a list of (instant, what happens then)."""
-
-    def measure(given, plans=(), *, at=(), transport=None, rows=5, load_file=None, journal=None):
-        transport = transport or VirtualTransport(plans)
-        path = tmp_path / "records.arrows"
-
-        async def main():
-            loop = asyncio.get_running_loop()
-            for at_ns, happens in at:
-                loop.call_at(at_ns / S, happens)
-            job = Job(
-                given,
-                endpoints.get("chat"),
-                Workload([request(row) for row in range(rows)]),
-                load_file or LoadFile(),
-            )
-            made = Run(job, transport, journal or Journal(path, info()), VirtualTimer())
-            end = await made.measure()
-            assert {asyncio.current_task()} == asyncio.all_tasks()
-            return end, now_ns()
-
-        end, ended_ns = run(main())
-        assert transport.closed
-        assert gc.isenabled()
-        assert 0 == gc.get_freeze_count()
-        assert len(transport.sends) == read(path)[1].num_rows
-        return Measured(path, transport, end, ended_ns)
-
-    return measure
 
 
 def interrupt(number=signal.SIGINT):
@@ -483,50 +428,3 @@ def test_a_bug_in_an_endpoint_is_a_traceback_and_not_a_hanging_run(tmp_path):
 
     assert 10 * MS < run(main()) < 15 * MS
     assert (True, 0) == (transport.closed, transport.in_flight)
-
-
-# -- loads that change, and clients that give up ------------------------------------------------------
-
-
-def test_a_ramp_fills_the_places_one_after_the_other(measure):
-    seen = measure(config(concurrency=3, ramp_up_s=0.01, duration_s=0.02), [Plan(MS)])
-    in_flight = dict(seen.transport.levels)
-    assert 1 == in_flight[0]
-    assert 2 == max(level for at_ns, level in in_flight.items() if at_ns < 7.5 * MS)
-    assert 3 == max(in_flight.values())
-
-
-def test_a_schedule_of_rates_ends_the_run_and_is_obeyed(measure):
-    given = config(request_rate_schedule=Path("rates.csv"))
-    seen = measure(given, [Plan(MS)], load_file=LoadFile(stretches=(Stretch(1, 2, 2), Stretch(1, 4, 4))))
-    assert [0, 500 * MS, 1000 * MS, 1250 * MS, 1500 * MS, 1750 * MS] == [
-        at_ns for at_ns, _ in seen.transport.sends
-    ]
-    assert "duration" == seen.end.stop_reason
-
-
-def test_a_schedule_of_widths_ends_the_run_and_is_obeyed(measure):
-    given = config(concurrency_schedule=Path("widths.csv"))
-    seen = measure(
-        given, [Plan(10 * MS)], load_file=LoadFile(stretches=(Stretch(0.02, 1, 1), Stretch(0.02, 2, 2)))
-    )
-    assert [0, 10, 20, 20, 30, 30] == [at_ns // MS for at_ns, _ in seen.transport.sends]
-    assert 2 == seen.transport.opened
-
-
-def test_what_is_in_flight_after_the_grace_period_is_given_up_and_is_no_failure(measure):
-    given = config(concurrency=2, duration_s=0.01, grace_period_s=0.005, max_error_rate=0.0)
-    seen = measure(given, [Plan(MS)] * 11 + [Plan(3600 * S)] * 2)
-    unfinished = [row for row in seen.rows if row["error_kind"] == "unfinished"]
-    assert 2 == len(unfinished)
-    assert {15 * MS} == {row["end_ns"] for row in unfinished}
-    assert "duration" == seen.end.stop_reason
-
-
-def test_requests_that_are_hung_up_on_are_no_failures(measure):
-    given = config(
-        concurrency=1, request_count=40, cancellation_rate=1.0, cancellation_delay_s=0.001, max_error_rate=0.0
-    )
-    seen = measure(given, [Plan(S)])
-    assert {"hung_up"} == {row["error_kind"] for row in seen.rows}
-    assert (40, "request_count") == (len(seen.rows), seen.end.stop_reason)
