@@ -7,8 +7,12 @@ from typing import Any
 
 import typer
 
-from genai_perf.cli import analyze, parameters, process_export_files, profile
+from genai_perf.cli import parameters
+from genai_perf.cli.analyze import start as start_analyze
 from genai_perf.cli.invocation import Invocation
+from genai_perf.cli.process_export_files import start as start_merge
+from genai_perf.cli.profile import PANELS
+from genai_perf.cli.profile import start as start_profile
 from genai_perf.config import effective, secrets
 from genai_perf.config.load import read_environment
 from genai_perf.config.options import (
@@ -47,7 +51,7 @@ def config(context: typer.Context, **values: Any) -> int:
     file = yaml_file.read(path, PARAMETERS)
     is_sweep = file.command == "analyze" or any(key in ANALYZE_OPTIONS for key in flags)
     if not is_sweep and (file.command == "process-export-files" or "process.input_path" in flags):
-        return process_export_files.start(_of_merge({**file.layer, **flags}), invocation)
+        return start_merge(_of_merge({**file.layer, **flags}), invocation)
     environment, _ = read_environment(os.environ)
     stronger = {**environment, **flags}
     if not {**file.layer, **stronger}.get("endpoint.model_names") and not invocation.passed_through:
@@ -57,10 +61,10 @@ def config(context: typer.Context, **values: Any) -> int:
         )
     layer = _without_backend(secrets.given_again(file.layer, stronger), stronger)
     if is_sweep:
-        return analyze.start(flags, invocation, layer)
+        return start_analyze(flags, invocation, layer)
     lock = path.with_name(_LOCK)
     is_run = path.name == effective.NAME and lock.is_file()
-    return profile.start(flags, invocation, layer, repeats=lock if is_run else None)
+    return start_profile(flags, invocation, layer, repeats=lock if is_run else None)
 
 
 def _path(given: Given | None) -> Path:
@@ -100,7 +104,7 @@ config.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what 
     [
         inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
         *parameters.parameters(
-            _OPTIONS.values(), {"config": "File", "process": "Merging", "analyze": "Sweep", **profile.PANELS}
+            _OPTIONS.values(), {"config": "File", "process": "Merging", "analyze": "Sweep", **PANELS}
         ),
     ]
 )

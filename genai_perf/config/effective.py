@@ -18,7 +18,7 @@ NAME = "config.yaml"
 _DERIVED: Mapping[str, Callable[[Config], Any]] = {
     "endpoint.url": lambda config: ", ".join(config.urls),
     "endpoint.backend": lambda config: "tensorrtllm" if config.endpoint.type == "kserve" else None,
-    keys.STIMULUS: lambda config: f"concurrency: {config.concurrency}" if not config.is_open_loop else None,
+    keys.STIMULUS: lambda config: None if config.is_open_loop else {"concurrency": config.concurrency},
     keys.NUM: lambda config: config.request_count,
     "tokenizer.name": lambda config: config.tokenizer_name,
 }
@@ -30,9 +30,10 @@ def text(config: Config, *, version: str, command: str, path: str) -> str:
     head = [
         f"# Every value that was in force in a run of genai-perf {version}, made by",
         *(f"#   {line}" for line in command.splitlines()),
-        "# The same requests once more, at the same instants:",
+        "# Once more:",
         f"#   genai-perf config -f {path}",
     ]
+    head = ["".join(each if each.isprintable() else "?" for each in line) for line in head]
     return "\n".join([*head, "", render(_lines(config)).rstrip("\n"), ""])
 
 
@@ -67,23 +68,22 @@ def _line(path: str, value: Any, config: Config) -> Line:
     if value is not None and value != [] and value != {}:
         return Line(path, written(value))
     derived = _DERIVED[path](config) if path in _DERIVED else None
-    return Line(path, "", behind="" if derived is None else str(derived))
+    return Line(path, "", behind="" if derived is None else written(derived))
 
 
 def written(value: Any) -> str:
     """A value as YAML has it, on one line."""
     import yaml
 
-    def dump(style: str | None) -> str:
-        shown: str = yaml.safe_dump(
-            value,
-            default_style=style,
-            default_flow_style=True,
-            allow_unicode=True,
-            width=10**9,
-            sort_keys=False,
-        )
-        return shown.removesuffix("...\n").rstrip("\n")
+    class OnOneLine(yaml.SafeDumper):  # type: ignore[misc]  # yaml has no types
+        """Quotes a text of several lines, where PyYAML would write it on several."""
 
-    plain = dump(None)
-    return dump('"') if "\n" in plain else plain
+    def text(dumper: Any, value: str) -> Any:
+        is_long = len(value.splitlines()) > 1 or value != value.strip()
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style='"' if is_long else None)
+
+    OnOneLine.add_representer(str, text)
+    shown: str = yaml.dump(
+        value, Dumper=OnOneLine, default_flow_style=True, allow_unicode=True, width=10**9, sort_keys=False
+    )
+    return shown.removesuffix("...\n").rstrip("\n")

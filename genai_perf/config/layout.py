@@ -27,9 +27,7 @@ class Line:
 
 def render(lines: Iterable[Line], *, indent: int = 0, apart: bool = False) -> str:
     """The text: a section's own keys, an empty line, then the sections in it. `apart` parts keys as well."""
-    return "".join(
-        f"{text}\n".lstrip(" ") if not text else f"{text}\n" for text in _section(_tree(lines), indent, apart)
-    )
+    return "".join(f"{text}\n" for text in _section(_tree(lines), indent, apart))
 
 
 _Tree = dict[str, Any]

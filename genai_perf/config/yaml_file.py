@@ -45,7 +45,7 @@ def read(path: Path, swept: Collection[str]) -> ConfigFile:
             layer |= _sweep(entry, swept)
         else:
             layer |= dict(_options(entry))
-        models = top.get("model_names", top.get("model_name"))
+    models = top.get("model_names", top.get("model_name"))
     return ConfigFile(path, layer, _command(top, layer), models.where if models else document.where)
 
 

@@ -22,7 +22,7 @@ def run(*argv, **variables):
     )
 
 
-@pytest.mark.parametrize("command", ["", "profile", "analyze", "report", "serve"])
+@pytest.mark.parametrize("command", ["", "profile", "analyze", "config", "create-template", "report", "serve"])
 def test_help_reads_like_this(command, golden):
     seen = run(*command.split(), "--help")
     assert (0, "") == (seen.returncode, seen.stderr)
