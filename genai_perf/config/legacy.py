@@ -97,12 +97,19 @@ def known_flags(flags: Mapping[str, Flag]) -> dict[str, Flag]:
         for row in ANALYZE_OPTIONS.values()
         for spelling in row.flags
     }
-    mistaken = {spelling: Flag(spelling, Takes.SEVERAL, is_current=False) for spelling in MISTAKEN}
+    mistaken = {
+        spelling: Flag(_MEANT + spelling, Takes.SEVERAL, is_current=False)
+        for spelling, present in MISTAKEN.items()
+        if present in flags
+    }
     return {**mistaken, **sweeps, **translated, **old, **flags}
 
 
 _OF_ANALYZE = "analyze "
 """Before a flag that another command was given."""
+
+_MEANT = "mistaken "
+"""Before a flag of `MISTAKEN`: another command may really have it."""
 
 
 def translate(pairs: Sequence[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
@@ -112,8 +119,9 @@ def translate(pairs: Sequence[tuple[str, str | None]]) -> list[tuple[str, str | 
     for name, value in pairs:
         if name.startswith(_OF_ANALYZE):
             raise UsageError(f"{name.removeprefix(_OF_ANALYZE)} is an option of genai-perf analyze")
-        if name in MISTAKEN:
-            raise UsageError(f"no option {name}; did you mean {MISTAKEN[name]}?")
+        if name.startswith(_MEANT):
+            spelling = name.removeprefix(_MEANT)
+            raise UsageError(f"no option {spelling}; did you mean {MISTAKEN[spelling]}?")
         if name == "--output-format":
             translated += _output_format(str(value), given)
         elif name == "--prompt-source":

@@ -334,6 +334,7 @@ def test_a_report_changes_only_what_is_given(runs):
             [*CHAT, "--", "--max-triels", "3"],
             "no Perf Analyzer option --max-triels; did you mean --max-trials?",
         ),
+        (["serve", "--port", "80x"], "--port: '80x' is not a whole number"),
         (["report"], "DIR is missing"),
         (["report", "a", "b"], "unexpected argument 'b'"),
         (["report", "a", "--", "-v"], "genai-perf report takes nothing after --"),
