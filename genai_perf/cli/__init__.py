@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from genai_perf.cli.analyze import SweepCommand, analyze
 from genai_perf.cli.commands import SectionedGroup, TextCommand
+from genai_perf.cli.compare import compare
 from genai_perf.cli.config import config
 from genai_perf.cli.create_template import create_template
 from genai_perf.cli.invocation import Invocation
@@ -61,6 +62,11 @@ app.command(
     epilog="Example: genai-perf create-template -v -f chat.yaml",
 )(create_template)
 app.command(cls=TextCommand, context_settings=_HELP)(report)
+app.command(
+    cls=TextCommand,
+    context_settings=_HELP,
+    epilog="Example: genai-perf compare -f artifacts/before artifacts/after",
+)(compare)
 app.command(
     "process-export-files",
     cls=TextCommand,

@@ -62,8 +62,6 @@ TRANSLATED: Mapping[str, Flag] = {
 }
 """Old options that `translate` turns into present ones, or checks and drops."""
 
-LATER_COMMANDS: Sequence[str] = ("compare",)
-
 _ROOT_FLAGS = ("-h", "--help", "--version", "--install-completion", "--show-completion")
 
 
@@ -74,10 +72,8 @@ def with_command(argv: Sequence[str], commands: Sequence[str]) -> list[str]:
         return list(argv)
     if first.startswith("-"):
         return ["profile", *argv]
-    if first in LATER_COMMANDS:
-        raise UsageError(f"genai-perf {first} is not available in this version")
     raise UsageError(
-        f"no command {first}{did_you_mean(first, [*commands, *LATER_COMMANDS])}",
+        f"no command {first}{did_you_mean(first, commands)}",
         hint=f"commands: {', '.join(commands)}",
     )
 

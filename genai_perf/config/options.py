@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 from genai_perf.config.schema import (
     AnalyzeConfig,
     CheckpointConfig,
+    CompareConfig,
     ConfigFileConfig,
     ProcessConfig,
     TemplateConfig,
@@ -214,6 +215,9 @@ ANALYZE_OPTIONS: Mapping[str, Option] = {row.key: row for row in rows_of("analyz
 
 PROCESS_OPTIONS: Mapping[str, Option] = {row.key: row for row in rows_of("process", ProcessConfig)}
 """Those of `process-export-files` alone."""
+
+COMPARE_OPTIONS: Mapping[str, Option] = {row.key: row for row in rows_of("compare", CompareConfig)}
+"""Those of `compare` alone."""
 
 CONFIG_OPTIONS: Mapping[str, Option] = {row.key: row for row in rows_of("config", ConfigFileConfig)}
 """Those of `config` alone."""

@@ -9,13 +9,6 @@ from genai_perf.exceptions import UsageError
 OWN = {flag: Flag(option.long, Takes.ONE) for option in OPTIONS.values() for flag in option.flags}
 
 
-@pytest.mark.parametrize("command", legacy.LATER_COMMANDS)
-def test_a_command_of_the_future_is_refused_by_name(command):
-    with pytest.raises(UsageError) as raised:
-        legacy.with_command([command], ["profile"])
-    assert f"genai-perf {command} is not available in this version" == raised.value.message
-
-
 def test_what_is_there_is_not_said_to_be_missing():
     assert set() == set(legacy.ALIASES) & set(OWN)
     assert set(legacy.ALIASES.values()) <= set(OWN)

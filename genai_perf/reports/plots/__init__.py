@@ -2,8 +2,8 @@
 
 `write` leaves in `<run>/plots/`: GenAI-Perf's five pictures (`defaults`) with their `config.yaml` and parquet
 files, a timeline and the latencies over it (`over_time`), their distributions, and an `index.html` that shows
-them all. `write_sweep` does the same for a sweep. `series` computes, `look` dresses, `pages` and `images`
-write.
+them all. `write_sweep` does the same for a sweep, `write_comparison` for several runs side by side. `series`
+computes, `look` dresses, `pages` and `images` write.
 
 plotly loads when something is drawn; kaleido only in the process that drives the browser.
 """
@@ -11,20 +11,34 @@ plotly loads when something is drawn; kaleido only in the process that drives th
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from genai_perf.clock import NS_PER_S
 from genai_perf.exceptions import ArtifactError
 from genai_perf.metrics.exactness import sentence
-from genai_perf.reports import Result
-from genai_perf.reports.plots import defaults, distributions, images, over_time, pages, series, sweep
+from genai_perf.reports import Result, comparison_files
+from genai_perf.reports.compared import Run as ComparedRun
+from genai_perf.reports.comparison import Comparison
+from genai_perf.reports.plots import (
+    defaults,
+    distributions,
+    images,
+    over_time,
+    pages,
+    points,
+    series,
+    several,
+    side_by_side,
+    sweep,
+)
+from genai_perf.reports.plots.config_file import Row
 from genai_perf.reports.plots.images import Render, no_images
 from genai_perf.reports.plots.look import Picture, plural
 from genai_perf.reports.plots.pages import INDEX, LIBRARY
 
-__all__ = ["DIRECTORY", "LIBRARY", "is_drawn", "no_images", "write", "write_sweep"]
+__all__ = ["DIRECTORY", "LIBRARY", "is_drawn", "no_images", "write", "write_comparison", "write_sweep"]
 
 DIRECTORY = "plots"
 
@@ -41,15 +55,15 @@ def write(
     """
     plots = _directory(directory)
     run = series.read(result)
-    points = defaults.points(run)
+    found = defaults.points(run)
     pictures = [
-        *defaults.pictures(run, points),
+        *defaults.pictures(run, found),
         *over_time.pictures(run),
         *distributions.pictures(run),
     ]
     export = directory / result.raw_name
-    defaults.write_config(points, plots, export)
-    defaults.write_points(points, plots, _run_name(export))
+    defaults.write_config(found, plots, export)
+    defaults.write_points(found, plots, _run_name(export))
     return _publish(pictures, _about(result, directory), plots, render, library)
 
 
@@ -71,6 +85,39 @@ def write_sweep(
     plots = _directory(directory)
     drawn = sweep.sweep(runs, parameter)
     return _publish(list(sweep.pictures(drawn)), pages.About(title, (drawn.about(),)), plots, render)
+
+
+def write_comparison(
+    rows: Sequence[Row],
+    by_path: Mapping[str, Sequence[ComparedRun]],
+    comparison: Comparison,
+    directory: Path,
+    *,
+    with_ours: bool,
+    render: Render | None = None,
+) -> Path:
+    """Draws these rows of a `config.yaml` into `directory` and gives the index. Raises ArtifactError.
+
+    `by_path` has the runs of each path that the rows name; `with_ours` adds pictures that GenAI-Perf has not.
+    """
+    members = several.members(comparison.runs)
+    by_label = {run.label: member for run, member in zip(comparison.runs, members, strict=True)}
+    pictures = []
+    if with_ours:
+        added = (side_by_side.differences(comparison), side_by_side.distributions(members))
+        pictures += [picture for picture in added if picture is not None]
+    for row in rows:
+        shown = [by_label[run.label] for path in row.paths for run in by_path[path]]
+        picture, found = several.drawn(row, shown)
+        pictures.append(picture)
+        points.write(directory / f"{picture.stem}.gzip", row.plot.x_label, row.plot.y_label, found)
+    title = " · ".join(by_label) if len(members) <= _NAMED else plural(len(members), "run")
+    about = pages.About(f"Comparison: {title}", tuple(comparison_files.paragraphs(comparison)))
+    return _publish(pictures, about, directory, render)
+
+
+_NAMED = 4
+"""Runs that a title names; more are only counted."""
 
 
 def _publish(

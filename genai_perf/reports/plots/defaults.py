@@ -7,20 +7,18 @@ drew nothing for embeddings; they have their latency.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-from genai_perf.metrics.catalog import CATALOG
 from genai_perf.metrics.stats import percentile
-from genai_perf.reports.files import whole_file
+from genai_perf.reports.plots import config_file
+from genai_perf.reports.plots import points as values
+from genai_perf.reports.plots.config_file import CONFIG, Plot, Row
 from genai_perf.reports.plots.look import (
     BLUE,
-    HEIGHT,
     ORANGE,
-    WIDTH,
     Picture,
     figure,
     marker_size,
@@ -37,22 +35,6 @@ if TYPE_CHECKING:
 
     from genai_perf.metrics.arrow import Floats
 
-CONFIG = "config.yaml"
-RUN_NAME = "Run Name"
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """One row of `config.yaml`."""
-
-    title: str
-    type: Literal["box", "heatmap", "scatter"]
-    x_metric: str
-    y_metric: str
-    x_label: str
-    y_label: str
-
-
 # fmt: off
 PLOTS = {
     "plot1": Plot("Time to First Token", "box", "", "time_to_first_tokens", "Time to First Token (ms)", ""),
@@ -68,14 +50,7 @@ PLOTS = {
                   "Output Token Position", "Token-to-Token Latency (ms)"),
 }
 # fmt: on
-"""By their keys in `config.yaml`, which GenAI-Perf's `compare` read again."""
-
-_TAGS = {
-    "time_to_first_tokens": "time_to_first_token",
-    "request_latencies": "request_latency",
-    "input_sequence_lengths": "input_sequence_length",
-    "output_sequence_lengths": "output_sequence_length",
-}
+"""By their keys in `config.yaml`, which `compare` reads again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,44 +64,19 @@ class Points:
 
 def points(run: Run) -> dict[str, Points]:
     """The plots that a run like this has, by key; without requests that count there are no values in them."""
-    produces_tokens = run.result.produces_tokens
     return {
-        key: _points(run, plot)
-        for key, plot in PLOTS.items()
-        if produces_tokens or (plot.x_metric, plot.y_metric) == ("", "request_latencies")
+        key: Points(plot, *values.pair(run, plot.x_metric, plot.y_metric))
+        for key, plot in plots_of(run.result.produces_tokens).items()
     }
 
 
-def _points(run: Run, plot: Plot) -> Points:
-    """Of the requests, or the chunks, that have both values."""
-    import numpy as np
-
-    if plot.x_metric == "token_positions":
-        return Points(plot, *_chunks(run))
-    y = _values(run, plot.y_metric)
-    x = _values(run, plot.x_metric) if plot.x_metric else y
-    if x is None or y is None:
-        return Points(plot, np.empty(0), np.empty(0))
-    known = ~(np.isnan(x) | np.isnan(y))
-    return Points(plot, x[known], y[known])
-
-
-def _values(run: Run, metric: str) -> Floats | None:
-    return run.values(_TAGS[metric])
-
-
-def _chunks(run: Run) -> tuple[Floats, Floats]:
-    """Position and gap (ms) of every chunk after an answer's first.
-
-    GenAI-Perf paired these positions with the mean gap of each request, which are fewer.
-    """
-    import numpy as np
-
-    gaps = run.columns.gaps.value / CATALOG["inter_chunk_latency"].unit.base
-    sizes = np.maximum(run.columns.events - 1, 0)
-    begins = np.cumsum(sizes) - sizes
-    positions = np.arange(len(gaps)) - np.repeat(begins, sizes) + 1
-    return positions.astype(np.float64), gaps.astype(np.float64)
+def plots_of(produces_tokens: bool) -> dict[str, Plot]:
+    """The plots that runs like these have, by key."""
+    return {
+        key: plot
+        for key, plot in PLOTS.items()
+        if produces_tokens or (plot.x_metric, plot.y_metric) == ("", "request_latencies")
+    }
 
 
 # -- figures ------------------------------------------------------------------------------------------
@@ -175,7 +125,7 @@ def _box(run: Run, points: Points) -> Figure:
     inside = ordered[(ordered >= low - reach) & (ordered <= high + reach)]
     outside = ordered[(ordered < low - reach) | (ordered > high + reach)]
     # by rank, so that the fastest and the slowest are among them
-    shown = outside[np.linspace(0, len(outside) - 1, min(len(outside), _OUTLIERS)).round().astype(np.int64)]
+    shown = outside[np.linspace(0, len(outside) - 1, min(len(outside), OUTLIERS)).round().astype(np.int64)]
     part = f"{len(shown):,} of " if len(shown) < len(outside) else ""
     name = "requests"
     box = go.Box(
@@ -220,21 +170,21 @@ def _box(run: Run, points: Points) -> Figure:
     )
 
 
-_OUTLIERS = 500
+OUTLIERS = 500
 
 
 def _heatmap(points: Points) -> Figure:
     import numpy as np
     import plotly.graph_objects as go
 
-    x_edges, y_edges = _whole_edges(points.x), _whole_edges(points.y)
+    x_edges, y_edges = whole_edges(points.x), whole_edges(points.y)
     requests, _, _ = np.histogram2d(points.x, points.y, bins=(x_edges, y_edges))
     most = int(requests.max())
     heat = go.Heatmap(
         x=x_edges,
         y=y_edges,
         z=np.where(requests > 0, requests, np.nan).T,
-        colorscale=_HEAT,
+        colorscale=HEAT,
         zmin=0,
         zmax=most,
         colorbar={
@@ -262,12 +212,12 @@ def _heatmap(points: Points) -> Figure:
     )
 
 
-_HEAT = [[0, "#bcd7f0"], [0.5, "#3b82c4"], [1, "#6a3d9a"]]
+HEAT = [[0, "#bcd7f0"], [0.5, "#3b82c4"], [1, "#6a3d9a"]]
 """Light enough for dark pages at its darkest, and the other way round."""
 _FIELDS = 40
 
 
-def _whole_edges(values: Floats) -> Floats:
+def whole_edges(values: Floats) -> Floats:
     """Edges of fields that are whole tokens wide; where it is one, each count is the middle of its own."""
     import numpy as np
 
@@ -335,60 +285,14 @@ def _tokens_a_chunk(run: Run) -> str:
 
 
 def write_points(found: dict[str, Points], directory: Path, name: str) -> None:
-    """A parquet file for each plot, one row: the values under their labels, and the run's name.
-
-    GenAI-Perf kept what a box is drawn from in a column without a name, as that axis has no label; it stands
-    there too, and under the label that it has.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    """A parquet file for each plot, one row: the values under their labels, and the run's name."""
     for each in found.values():
-        table = pa.Table.from_arrays(
-            [_one_list(each.x), _one_list(each.y), _one_text(name)],
-            names=[each.plot.x_label, each.plot.y_label, RUN_NAME],
-        )
-        with whole_file(directory / f"{stem(each.plot.title)}.gzip") as file:
-            pq.write_table(table, file, compression="gzip")
-
-
-def _one_list(values: Floats) -> Any:
-    """A list column of one row, from numpy's buffer: `pa.array` would import pandas."""
-    import numpy as np
-    import pyarrow as pa
-
-    numbers = np.ascontiguousarray(values, np.float64)
-    flat = pa.Array.from_buffers(pa.float64(), len(numbers), [None, pa.py_buffer(numbers)])
-    offsets = pa.py_buffer(np.array([0, len(numbers)], np.int32))
-    return pa.Array.from_buffers(pa.list_(pa.float64()), 1, [None, offsets], children=[flat])
-
-
-def _one_text(text: str) -> Any:
-    import numpy as np
-    import pyarrow as pa
-
-    encoded = text.encode()
-    offsets = pa.py_buffer(np.array([0, len(encoded)], np.int32))
-    return pa.Array.from_buffers(pa.string(), 1, [None, offsets, pa.py_buffer(encoded)])
+        run = values.Named(name, each.x, each.y)
+        path = directory / f"{stem(each.plot.title)}.gzip"
+        values.write(path, each.plot.x_label, each.plot.y_label, [run])
 
 
 def write_config(found: dict[str, Points], directory: Path, export: Path) -> None:
-    """`config.yaml`, which says what each plot is made of; values as JSON writes them, which YAML reads."""
-    lines = []
-    for key, plot in ((key, each.plot) for key, each in found.items()):
-        lines.append(f"{key}:")
-        rows = {
-            "title": plot.title,
-            "x_metric": plot.x_metric,
-            "y_metric": plot.y_metric,
-            "x_label": plot.x_label,
-            "y_label": plot.y_label,
-            "width": WIDTH,
-            "height": HEIGHT,
-            "type": plot.type,
-            "paths": [str(export)],
-            "output": str(directory),
-        }
-        lines += [f"  {name}: {json.dumps(value, ensure_ascii=False)}" for name, value in rows.items()]
-    with whole_file(directory / CONFIG) as file:
-        file.write("\n".join([*lines, ""]).encode())
+    """`config.yaml`, which says what each plot is made of."""
+    rows = {key: Row(each.plot, (str(export),), directory) for key, each in found.items()}
+    config_file.write(rows, directory / CONFIG)

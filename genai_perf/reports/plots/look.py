@@ -19,6 +19,8 @@ BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#3b82c4", "#e08a2e", "#2a9d6f", "#d149
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, RED, "#2aa7b5", "#b5892a", GREY)
 WIDTH, HEIGHT = 700, 450
 """GenAI-Perf's, in px."""
+WIDE = 1200
+"""Its width of a picture of several runs."""
 
 _GRID = "rgba(128,128,128,0.25)"
 _LINE = "rgba(128,128,128,0.6)"
@@ -44,8 +46,8 @@ class Picture:
 
 
 def stem(title: str) -> str:
-    """GenAI-Perf's rule for file names: the title in lower case, its words joined by `_`."""
-    return "_".join(title.lower().split())
+    """GenAI-Perf's rule for file names: lower case, words joined by `_`; `/` stands between words."""
+    return "_".join(title.lower().replace("/", " ").split()).strip(".")
 
 
 def figure(title: str, about: str, traces: Sequence[Any], *, height: int = HEIGHT, **layout: Any) -> Figure:
