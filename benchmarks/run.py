@@ -7,7 +7,8 @@ is measured and not what else the machine does. Needs Linux, two cores, a C comp
 
     python benchmarks/run.py [NAME …]
 
-NAME: accuracy tokens requests open_loop memory startup reports analyze endpoints sampling grpc sessions
+NAME: accuracy tokens requests open_loop memory startup reports analyze endpoints sampling grpc sessions prompts
+      traces
 """
 
 import argparse
@@ -31,6 +32,7 @@ import analyze as sweeps
 import sessions as conversations
 import telemetry
 from figure import Figure
+import traces as replays
 
 HERE = Path(__file__).parent
 CLIENT_CORE, SERVER_CORE = "0", "1"
@@ -418,6 +420,17 @@ def grpc() -> Iterator[Figure]:
 
 
 FIGURES: dict[str, Callable[[], Iterator[Figure]]] = {
+def prompts() -> Iterator[Figure]:
+    """What it takes to make the prompts of a large run, and whether each has its tokens."""
+    yield from making.figures(["taskset", "-c", CLIENT_CORE])
+
+
+def traces() -> Iterator[Figure]:
+    """A trace of 100,000 requests, sent by its own instants while it is read."""
+    with serving(7108, 10_000, 1_000, 8, exact=True) as server:
+        yield from replays.figures(server.port, [*priority(True), "taskset", "-c", CLIENT_CORE])
+
+
     "accuracy": accuracy,
     "tokens": tokens,
     "requests": requests,
@@ -431,6 +444,8 @@ FIGURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "grpc": grpc,
     "sessions": conversations.sessions,
 }
+    "prompts": prompts,
+    "traces": traces,
 
 
 def main() -> int:

@@ -71,14 +71,13 @@ def measure(
     job = Job(config, endpoint, workload, load_files.read(config.load), before_benchmark)
     counted_by = tokenizer.info() if tokenizer is not None else {}
     half = _half(former, job, counted_by, directory) if former is not None else None
-    if half is None:
-        make_directory(directory)
     feed = None
     if workload.is_streamed:
         order = _order(config, counted_by, directory / inputs_file.NAME, served)
-        feed = loop.run(Feed.open(order))
+        feed = loop.run(Feed.open(order, lambda: make_directory(directory)))
         job = replace(job, feed=feed)
     elif half is None:
+        make_directory(directory)
         inputs_file.write(directory / inputs_file.NAME, workload)
     if workload.sends:
         job = replace(job, feed=Replay(workload, config.load.speed_up))

@@ -97,7 +97,7 @@ def test_what_does_not_go_together_is_refused(loaded, row, options, message):
 
 
 def test_a_trace_that_is_not_there_is_an_error(loaded):
-    with pytest.raises(InputError, match="--input-file: File not found: nowhere.jsonl"):
+    with pytest.raises(InputError, match=r"--input-file: File not found: nowhere\.jsonl"):
         loaded(input__file="payload:nowhere.jsonl")
 
 

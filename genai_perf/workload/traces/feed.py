@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -17,7 +18,7 @@ from genai_perf.clock import NS_PER_S
 from genai_perf.exceptions import ArtifactError, GenAIPerfError, RunError
 from genai_perf.types import Request
 from genai_perf.workload import inputs_file
-from genai_perf.workload.traces.produce import END, ERROR, HEAD, REQUEST, Failure, Order
+from genai_perf.workload.traces.produce import CHECKED, END, ERROR, HEAD, REQUEST, Failure, Order
 
 START_AHEAD_NS = 2 * NS_PER_S
 """The run begins when so much of the trace is there,"""
@@ -54,18 +55,23 @@ class Feed:
         self._unread = bytearray()
         self._decode = msgspec.msgpack.Decoder(Request).decode
         self._came = asyncio.Event()
-        self._is_reading = False
+        self._is_reading = self._is_checked = False
         self._read_on()
 
     @classmethod
-    async def open(cls, order: Order) -> "Feed":
+    async def open(cls, order: Order, make_room: Callable[[], None] = lambda: None) -> "Feed":
         """Start the producer, and return when the run may begin.
 
-        Raises InputError where the trace is found to be bad until then, ArtifactError and RunError.
+        `make_room` is called before anything is written that belongs to the run, and not at all for a trace
+        that is checked and found bad. Raises InputError where that is found, ArtifactError and RunError.
         """
         process, said = _launch(order)
         feed = cls(process, said, order.inputs)
         try:
+            while not feed._is_checked and not feed._has_ended:
+                await feed._more()
+            if feed._is_checked:
+                make_room()
             await feed._ahead()
         except BaseException:
             feed.close()
@@ -188,7 +194,9 @@ class Feed:
             self._came.set()
 
     def _receive(self, kind: int, content: bytes) -> None:
-        if kind == REQUEST:
+        if kind == CHECKED:
+            self._is_checked = True
+        elif kind == REQUEST:
             request = self._decode(content)
             self._ready.append(request)
             self._ready_bytes += len(request.body) + REQUEST_BYTES

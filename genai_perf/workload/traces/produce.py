@@ -10,7 +10,7 @@ Rule 4. A file that is quickly read is checked as a whole before the first reque
         one, an error is told when it comes to it, behind all requests before it.
 
 A frame is its length (4 bytes), its kind (1 byte), and what it holds: a request in MessagePack, the error
-that ends the trace, or nothing where the trace is at its end.
+that ends the trace, or nothing, where the file is going to be written and where the trace is at its end.
 """
 
 import os
@@ -34,7 +34,7 @@ from genai_perf.workload.sources import Conversation
 
 HEAD = struct.Struct("!IB")
 """Length of what follows, and its kind."""
-REQUEST, ERROR, END = range(3)
+CHECKED, REQUEST, ERROR, END = range(4)
 
 CHECKED_BYTES = 32 << 20
 """Of a trace that is checked as a whole at first; that takes about a second."""
@@ -87,10 +87,14 @@ def _produce(order: Order, out: BinaryIO) -> None:
     trace = config.input.trace
     assert trace is not None
     endpoint = endpoints.get(str(config.endpoint.type), config.endpoint.backend)
+    if trace.path.stat().st_size <= CHECKED_BYTES:
+        prompts.check(config)
+    _write(out, CHECKED, b"")
+    out.flush()
+    with suppress(OSError):  # who waits for the frame makes it as well, and tells what is wrong with it
+        order.inputs.parent.mkdir(parents=True, exist_ok=True)
     inputs = inputs_file.Writer(order.inputs)
     try:
-        if trace.path.stat().st_size <= CHECKED_BYTES:
-            prompts.check(config)
         counter = tokenizer.load(config.tokenizer, config.endpoint.model_names[0])
         errors: list[GenAIPerfError] = []
         said = _until_error(prompts.scheduled(config, counter), errors)
