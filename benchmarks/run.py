@@ -29,10 +29,11 @@ from functools import cache
 from pathlib import Path
 
 import analyze as sweeps
+import prompts as making
 import sessions as conversations
 import telemetry
-from figure import Figure
 import traces as replays
+from figure import Figure
 
 HERE = Path(__file__).parent
 CLIENT_CORE, SERVER_CORE = "0", "1"
@@ -419,7 +420,6 @@ def grpc() -> Iterator[Figure]:
     )
 
 
-FIGURES: dict[str, Callable[[], Iterator[Figure]]] = {
 def prompts() -> Iterator[Figure]:
     """What it takes to make the prompts of a large run, and whether each has its tokens."""
     yield from making.figures(["taskset", "-c", CLIENT_CORE])
@@ -431,6 +431,7 @@ def traces() -> Iterator[Figure]:
         yield from replays.figures(server.port, [*priority(True), "taskset", "-c", CLIENT_CORE])
 
 
+FIGURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "accuracy": accuracy,
     "tokens": tokens,
     "requests": requests,
@@ -443,9 +444,9 @@ def traces() -> Iterator[Figure]:
     "sampling": sampling,
     "grpc": grpc,
     "sessions": conversations.sessions,
-}
     "prompts": prompts,
     "traces": traces,
+}
 
 
 def main() -> int:

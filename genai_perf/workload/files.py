@@ -9,7 +9,7 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -84,8 +84,8 @@ def _columns(table: Table, given: InputConfig, takes: Collection[str]) -> Column
         said = hub_rows.columns(given.dataset)
     are_chats = split(given.file or "")[0] in CHATS
     if not said and are_chats:
-        named = (name for name in columns.NAMES["messages"] if name in table.columns)
-        said = {"messages": name for name in islice(named, 1)}
+        known = [name for name in columns.NAMES["messages"] if name in table.columns]
+        said = {"messages": known[0]} if known else {}
     found = columns.columns_of(table, said, takes, given.source)
     if are_chats and found.messages is None:
         raise InputError(

@@ -150,13 +150,11 @@ def test_sessions_of_a_data_set_need_no_file():
         ("synthetic", {}, None),
         ("file", {"--input-file": "rows"}, None),
         ("dataset", {"--input-dataset": "openorca"}, None),
-        ("dataset", {}, "--prompt-source dataset: needs --input-dataset"),
         ("file", {}, "--prompt-source file: needs --input-file"),
         ("file", {"--input-dataset": "x"}, "--prompt-source file contradicts --input-dataset"),
         ("dataset", {"--input-file": "rows"}, "--prompt-source dataset contradicts --input-file"),
         ("synthetic", {"--input-dataset": "x"}, "--prompt-source synthetic contradicts --input-dataset"),
-        ("url", {}, "--prompt-source: url is not available in this version"),
-        ("web", {}, "--prompt-source: 'web' is not one of synthetic, file, dataset"),
+        ("web", {}, "--prompt-source: 'web' is not one of synthetic, file, dataset, url"),
     ],
 )
 def test_the_old_word_for_the_source_must_agree_with_what_says_it_today(source, given, message):
@@ -167,3 +165,8 @@ def test_the_old_word_for_the_source_must_agree_with_what_says_it_today(source, 
     with pytest.raises(UsageError) as raised:
         legacy.translate(pairs)
     assert message == raised.value.message
+
+
+@pytest.mark.parametrize("source", ["dataset", "url"])
+def test_without_a_name_the_data_set_was_openorca(source):
+    assert [("--input-dataset", "openorca")] == legacy.translate([("--prompt-source", source)])
