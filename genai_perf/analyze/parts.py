@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from genai_perf import endpoints
 from genai_perf.analyze.gap_settings import config_of, endpoint_type_of
 from genai_perf.analyze.overlap import Span
+from genai_perf.analyze.parameters import load_of
 from genai_perf.clock import NS_PER_S
 from genai_perf.config.schema import TokenizerConfig
 from genai_perf.exceptions import ArtifactError, UsageError
@@ -160,13 +161,8 @@ def _part(part: Part) -> Part:
 
 def _level(info: RunInfo) -> tuple[str, float]:
     """What was held constant; a list of intervals, or of loads, has no level."""
-    load = info.config["load"]
-    if load.get("request_rate") is not None:
-        return "request_rate", float(load["request_rate"])
-    for by_file in ("request_intervals", "request_rate_schedule", "concurrency_schedule"):
-        if load.get(by_file) is not None:
-            return f"{by_file} {load[by_file]}", 0
-    return "concurrency", load.get("concurrency") or 1
+    name, value = load_of(info.config)
+    return (f"{name} {value}", 0) if isinstance(value, str) else (name, value)
 
 
 # -- GenAI-Perf's -----------------------------------------------------------------------------------------

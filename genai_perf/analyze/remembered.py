@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from genai_perf import __version__
 from genai_perf.analyze import identity
 from genai_perf.analyze.checkpoint import Checkpoint
+from genai_perf.analyze.parameters import load_of
 from genai_perf.analyze.run_directory import recorded_config
-from genai_perf.analyze.scenario import Scenario, Value
+from genai_perf.analyze.scenario import Scenario
 from genai_perf.config.schema import CheckpointConfig, Config, OutputConfig
 from genai_perf.exceptions import GenAIPerfError, Interrupted
 from genai_perf.profile import Session, publish, run_name
@@ -48,7 +49,7 @@ def run(configs: Sequence[Config], settings: CheckpointConfig, *, command: str) 
 
 def _take(config: Config, checkpoint: Checkpoint, settings: CheckpointConfig, session: Session) -> int:
     directory = config.output.artifact_dir / run_name(config)
-    planned = Scenario.planned(config, load_of(config), directory)
+    planned = Scenario.planned(config, dict([load_of(config.public())]), directory)
     if stored := found(checkpoint, planned):
         say(f"its files are in {stored.directory}", config.output)
         return 0
@@ -64,18 +65,6 @@ def _take(config: Config, checkpoint: Checkpoint, settings: CheckpointConfig, se
             raise
         checkpoint.add(concluded(planned, result, exit_code))
     return exit_code
-
-
-def load_of(config: Config) -> Mapping[str, Value]:
-    """What a run alone is told by: its load."""
-    load = config.load
-    for name in ("request_intervals", "request_rate_schedule", "concurrency_schedule"):
-        if path := getattr(load, name):
-            return {name: str(path)}
-    if load.request_rate is not None:
-        rate = load.request_rate
-        return {"request_rate": int(rate) if rate.is_integer() else rate}
-    return {"concurrency": load.concurrency or 1}
 
 
 # -- what a sweep does as well --------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from genai_perf.config import inputs, media, traces
+from genai_perf.config.gap_words import OUTPUT_FORMATS
 from genai_perf.config.options import OPTIONS, Layer
 from genai_perf.config.schema import Config
 from genai_perf.config.urls import EMBEDDED, parse_url
@@ -36,7 +37,7 @@ def check(config: Config, given: Layer) -> list[str]:
 
 def check_endpoint(config: Config, *, can_stream: bool, can_batch: bool, produces_tokens: bool) -> list[str]:
     """The rules that depend on what the endpoint can do; raises and returns as `check` does."""
-    name = _GENAI_PERF_NAMES.get(str(config.endpoint.type), str(config.endpoint.type))
+    name = OUTPUT_FORMATS.get(str(config.endpoint.type), str(config.endpoint.type))
     if config.endpoint.type == "kserve":
         name = config.endpoint.backend or "tensorrtllm"
     if config.endpoint.streaming and not can_stream:
@@ -50,16 +51,6 @@ def check_endpoint(config: Config, *, can_stream: bool, can_batch: bool, produce
         option = "--output-tokens-mean" if config.input.output_tokens_mean is not None else "an output length"
         return [f"{option} has no effect with {config.endpoint.type}"]
     return []
-
-
-_GENAI_PERF_NAMES = {
-    "chat": "openai_chat_completions",
-    "completions": "openai_completions",
-    "embeddings": "openai_embeddings",
-    "multimodal": "openai_multimodal",
-    "generate": "triton_generate",
-}
-"""What GenAI-Perf's messages call an endpoint type."""
 
 
 def _check_model(config: Config, _given: Layer) -> None:

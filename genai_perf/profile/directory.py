@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from genai_perf.config.schema import Config, LoadConfig
+from genai_perf.config.gap_words import stimulus
+from genai_perf.config.schema import Config
 from genai_perf.exceptions import ArtifactError
 from genai_perf.types import RunEnd, RunInfo, Window
 
@@ -19,24 +20,17 @@ def run_name(config: Config, swept: Mapping[str, object] | None = None) -> str:
     """The run's directory, as GenAI-Perf names it: model, endpoint and load, or what a sweep varies."""
     models = config.endpoint.model_names
     model = models[0] + ("_multi" if len(models) > 1 else "")
-    load = "replay" if config.input.replay is not None else _stimulus(config.load)
-    varied = "-".join(f"{name}{value}" for name, value in swept.items()) if swept else load
+    varied = "-".join(f"{name}{value}" for name, value in swept.items()) if swept else _load(config)
     is_kserve = config.endpoint.type == "kserve"
     what = (config.endpoint.backend or "tensorrtllm") if is_kserve else config.endpoint.type
     return f"{model.replace('/', '_')}-{config.service_kind}-{what}-{varied}"
 
 
-def _stimulus(load: LoadConfig) -> str:
-    for by_file in ("request_intervals", "request_rate_schedule", "concurrency_schedule", "fixed_schedule"):
-        if getattr(load, by_file) is not None:
-            return by_file
-    if load.session_concurrency is not None:
-        return f"session_concurrency{load.session_concurrency}"
-    if load.session_rate is not None:
-        return f"session_rate{load.session_rate}"
-    if load.request_rate is not None:
-        return f"request_rate{load.request_rate}"
-    return f"concurrency{load.concurrency or 1}"
+def _load(config: Config) -> str:
+    if config.input.replay is not None:
+        return "replay"
+    option, value = stimulus(asdict(config.load))
+    return f"{option}{value}" if type(value) in (int, float) else option
 
 
 def make_directory(directory: Path) -> None:

@@ -1,21 +1,15 @@
 """The run's configuration as GenAI-Perf's JSON shows it: its sections and names, unset values as `""`.
 
-What GenAI-Perf has and this program does not (sessions, sweeps …) is unset.
+What GenAI-Perf has and this program does not, or not in a run's config (sweeps, checkpoints), is unset.
 """
 
 from dataclasses import fields
 from typing import Any
 
+from genai_perf.config import gap_words
+from genai_perf.config.gap_words import OUTPUT_FORMATS
 from genai_perf.config.schema import Config, EndpointConfig, LoadConfig
 from genai_perf.reports import Result
-
-OUTPUT_FORMATS = {
-    "chat": "openai_chat_completions",
-    "completions": "openai_completions",
-    "embeddings": "openai_embeddings",
-    "multimodal": "openai_multimodal",
-    "generate": "triton_generate",
-}
 
 
 def input_config(result: Result) -> dict[str, Any]:
@@ -43,7 +37,7 @@ def input_config(result: Result) -> dict[str, Any]:
                     *option("telemetry", "gpu_urls", ()),
                 ],
                 "url": ",".join(option("endpoint", "urls") or config.urls),
-                "grpc_method": unset,
+                "grpc_method": option("endpoint", "grpc_method"),
                 "service_kind": config.service_kind,
                 "output_format": backend or OUTPUT_FORMATS.get(result.info.endpoint, result.info.endpoint),
             },
@@ -134,24 +128,10 @@ def input_config(result: Result) -> dict[str, Any]:
     return shown
 
 
-_LOADS = {
-    "session_concurrency": "session_concurrency",
-    "session_rate": "session_request_rate",
-    "request_rate": "request_rate",
-    "request_intervals": "request_intervals",
-    "request_rate_schedule": "request_rate_schedule",
-    "concurrency_schedule": "concurrency_schedule",
-    "fixed_schedule": "fixed_schedule",
-}
-"""Load options other than a plain concurrency, and their names in `stimulus`, by precedence."""
-
-
 def stimulus(result: Result) -> dict[str, Any]:
     """The load: what was held constant and at which level, or the file that says how it changes."""
-    for option, shown in _LOADS.items():
-        if (level := result.option("load", option)) is not None:
-            return {shown: level}
-    return {"concurrency": result.option("load", "concurrency", 1)}
+    option, value = gap_words.stimulus(result.info.config.get("load", {}))
+    return {"session_request_rate" if option == "session_rate" else option: value}
 
 
 def _measurement(result: Result) -> dict[str, Any]:

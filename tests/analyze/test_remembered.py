@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from genai_perf.analyze import Results
-from genai_perf.analyze.remembered import kept_first, load_of
+from genai_perf.analyze.parameters import load_of
+from genai_perf.analyze.remembered import kept_first
 from genai_perf.cli import main
-from genai_perf.config.schema import Config, LoadConfig
+from genai_perf.config.schema import Config, InputConfig, LoadConfig
 from genai_perf.server.process import EmbeddedServer
 from genai_perf.server.settings import ServerSettings
 
@@ -119,15 +120,24 @@ def test_a_torn_checkpoint_is_told_before_anything_is_sent_and_left_alone(here, 
 @pytest.mark.parametrize(
     ("load", "told"),
     [
-        (LoadConfig(), {"concurrency": 1}),
-        (LoadConfig(concurrency=8), {"concurrency": 8}),
-        (LoadConfig(request_rate=5.0), {"request_rate": 5}),
-        (LoadConfig(request_rate=2.5), {"request_rate": 2.5}),
-        (LoadConfig(request_intervals=Path("gaps.txt")), {"request_intervals": "gaps.txt"}),
+        (LoadConfig(), ("concurrency", 1)),
+        (LoadConfig(concurrency=8), ("concurrency", 8)),
+        (LoadConfig(request_rate=5.0), ("request_rate", 5)),
+        (LoadConfig(request_rate=2.5), ("request_rate", 2.5)),
+        (LoadConfig(session_concurrency=3), ("session_concurrency", 3)),
+        (LoadConfig(session_rate=0.5), ("session_rate", 0.5)),
+        (LoadConfig(request_intervals=Path("gaps.txt")), ("request_intervals", "gaps.txt")),
+        (LoadConfig(fixed_schedule=True), ("fixed_schedule", "payload:trace.jsonl")),
     ],
 )
 def test_a_run_alone_is_told_by_its_load(load, told):
-    assert told == load_of(Config(load=load))
+    config = Config(load=load, input=InputConfig(file="payload:trace.jsonl"))
+    assert told == load_of(config.public())
+
+
+def test_a_replay_is_told_by_the_run_that_it_replays():
+    config = Config(load=LoadConfig(fixed_schedule=True), input=InputConfig(replay=Path("artifacts/former")))
+    assert ("replay", "artifacts/former") == load_of(config.public())
 
 
 # -- Ctrl-C ---------------------------------------------------------------------------------------------
