@@ -5,6 +5,7 @@ A page has 100 rows. Each page that was fetched is kept under `~/.cache/genai-pe
 `--dataset-columns` names them.
 """
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +23,8 @@ from genai_perf.workload.tables import Row, Table
 
 if TYPE_CHECKING:
     import httpx
+
+logger = logging.getLogger(__name__)
 
 PAGE = 100
 """Rows that the service gives at most."""
@@ -148,8 +151,10 @@ def _page(answer: "httpx.Response", wanted: str, hint: str) -> list[Row]:
             raise InputError(
                 f"{wanted} cannot be fetched: {body['error']} (HTTP {answer.status_code})", hint=hint
             )
+        if cut := sum(bool(entry.get("truncated_cells")) for entry in body["rows"]):
+            logger.warning("%s: %d of them were cut short by the hub, being too long for a page", wanted, cut)
         return [entry["row"] for entry in body["rows"]]
-    except (ValueError, KeyError, TypeError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise InputError(
             f"{wanted} cannot be fetched: the hub's answer is none (HTTP {answer.status_code})", hint=hint
         ) from exc

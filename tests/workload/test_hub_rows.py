@@ -131,6 +131,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(service: Service, tmp_pa
         ((404, b'{"error": "The dataset does not exist."}'), "The dataset does not exist. (HTTP 404)"),
         ((502, b"<html>"), "the hub's answer is none (HTTP 502)"),
         ((200, b'{"rows": 7}'), "the hub's answer is none (HTTP 200)"),
+        ((200, b'{"rows": [7]}'), "the hub's answer is none (HTTP 200)"),
         ((200, b"[]"), "the hub's answer is none (HTTP 200)"),
     ],
 )
@@ -139,6 +140,14 @@ def test_an_answer_without_rows_is_told(service: Service, failure: tuple[int, by
     with pytest.raises(InputError) as raised:
         rows(service)
     assert f"openorca: rows 0 to 99 cannot be fetched: {why}" == raised.value.message
+
+
+def test_texts_that_the_hub_cut_short_are_told(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    row = {"row": {"question": "What"}, "truncated_cells": ["question"]}
+    service.failure = (200, json.dumps({"rows": [row]}).encode())
+    rows(service)
+    told = "openorca: rows 0 to 99: 1 of them were cut short by the hub, being too long for a page"
+    assert [told] == caplog.messages
 
 
 def test_a_hub_that_does_not_answer_is_told_with_what_to_do(service: Service) -> None:
