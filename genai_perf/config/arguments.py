@@ -107,8 +107,9 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     """`; did you mean …?` for the nearest known word, or nothing when none is near."""
     from difflib import get_close_matches
 
-    nearest = get_close_matches(word, known, n=1)
-    return f"; did you mean {nearest[0]}?" if nearest else ""
+    bare = {each.lstrip("-"): each for each in known}  # dashes make every flag look like any other
+    nearest = get_close_matches(word.lstrip("-"), bare, n=1)
+    return f"; did you mean {bare[nearest[0]]}?" if nearest else ""
 
 
 def _looks_like_a_flag(token: str, flags: Mapping[str, Flag]) -> bool:

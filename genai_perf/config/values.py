@@ -17,7 +17,7 @@ def parse_extra_inputs(texts: Iterable[str], source: str) -> dict[str, Any]:
     """
     extra: dict[str, Any] = {}
     for text in texts:
-        if text.startswith("{") and text.endswith("}"):
+        if text.startswith("{"):
             extra.update(_parse_object(text, source))
             continue
         name, colon, value = text.partition(":")
@@ -38,7 +38,10 @@ def _parse_object(text: str, source: str) -> dict[str, Any]:
     try:
         parsed: dict[str, Any] = json.loads(text)
     except json.JSONDecodeError as error:
-        raise UsageError(f"{source}: Failed to parse JSON string: {text} ({error})") from error
+        raise UsageError(
+            f"{source}: Failed to parse JSON string: {text} ({error})",
+            hint="""a shell leaves it whole in single quotes: --extra-inputs '{"name": "value"}'""",
+        ) from error
     return parsed
 
 

@@ -44,11 +44,11 @@ def _nothing_measured(result: "Result", directory: Path, config: Config | None) 
     failed = sum(count for count, _ in summary.errors.values())
     return ServerError(
         f"every request failed: {count:,} of {failed:,} with {kind}: {message}",
-        hint=_advice(kind, result, config) or f"the records are in {directory}",
+        hint=_advice(kind, message, result, config) or f"the records are in {directory}",
     )
 
 
-def _advice(kind: str, result: "Result", config: Config | None) -> str | None:
+def _advice(kind: str, message: str, result: "Result", config: Config | None) -> str | None:
     """What would have worked, by the kind of failure."""
     if kind in ("http_401", "http_403"):
         return "give the key with -H 'Authorization: Bearer …'"
@@ -56,12 +56,15 @@ def _advice(kind: str, result: "Result", config: Config | None) -> str | None:
         return "the server limits the rate; a lower --concurrency or --request-rate may pass"
     if kind == "not_streamed":
         return f"leave --streaming out if /{result.endpoint_path} cannot stream"
-    if kind in ("http_400", "http_404") and config is not None:
+    if config is not None and (kind == "http_400" or (kind == "http_404" and "model" in message.lower())):
         from genai_perf.transports.models import known_models
 
         names = known_models(config)
         if names and not set(config.endpoint.model_names) <= set(names):
             return f"the server has these models: {', '.join(names[:10])}"
     if kind in ("http_404", "http_405", "http_501"):
+        first = result.endpoint_path.partition("/")[0]
+        if config is not None and any(url.rstrip("/").endswith(f"/{first}") for url in config.urls):
+            return f"leave /{first} out of --url: /{result.endpoint_path} goes behind it"
         return f"is /{result.endpoint_path} the right path there? --endpoint names another"
     return None

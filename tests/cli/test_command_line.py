@@ -335,6 +335,7 @@ def test_a_report_changes_only_what_is_given(runs):
             "no Perf Analyzer option --max-triels; did you mean --max-trials?",
         ),
         (["serve", "--port", "80x"], "--port: '80x' is not a whole number"),
+        ([*CHAT, "--", "--foo", "3"], "no Perf Analyzer option --foo"),
         (["report"], "DIR is missing"),
         (["report", "a", "b"], "unexpected argument 'b'"),
         (["report", "a", "--", "-v"], "genai-perf report takes nothing after --"),

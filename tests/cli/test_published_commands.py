@@ -1,8 +1,8 @@
 """Command lines as GenAI-Perf's documentation and others have published them, of every release.
 
 `published_commands.txt` has them one by one, under where they come from. Below each is what it comes to:
-`=>` and every option that is not at its default, `!!` and the refusal, `~~` and a warning. Shell variables have
-a value, nothing else is changed.
+`=>` and every option that is not at its default, `!!` and the refusal, `~~` and a warning. Shell variables
+have a value, nothing else is changed.
 """
 
 import json

@@ -36,6 +36,7 @@ def test_extra_inputs_follow_genai_perfs_rules(texts, expected):
         (["a:1", "a:2"], "--extra-inputs: Input name already exists in request_inputs dictionary: a"),
         (["u:http://x"], "--extra-inputs: Invalid input format for --extra-inputs: u:http://x"),
         (["{nope}"], "--extra-inputs: Failed to parse JSON string: {nope}"),
+        (["{nope"], "--extra-inputs: Failed to parse JSON string: {nope"),
     ],
 )
 def test_malformed_extra_inputs_are_refused(texts, message):

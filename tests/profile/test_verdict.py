@@ -1,0 +1,62 @@
+"""When every request fails, the error says with what, and the hint what would have worked."""
+
+import pytest
+from server import Server, answer
+
+from genai_perf.cli import main
+
+MODELS = b'{"data": [{"id": "llama"}]}'
+
+
+def refusing(status, message):
+    """A server that has one model, and answers all else like this."""
+
+    def script(peer):
+        while request := peer.request():
+            if request.target.endswith("/models"):
+                peer.write(answer(MODELS))
+            else:
+                peer.write(answer(b'{"error": {"message": "%s"}}' % message.encode(), status=status))
+
+    return Server(script)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "base", "options", "hint"),
+    [
+        ("401 Unauthorized", "no key", "", "", "give the key with -H 'Authorization: Bearer …'"),
+        ("404 Not Found", "The model `gpt2` does not exist.", "", "", "the server has these models: llama"),
+        ("400 Bad Request", "unknown name", "", "", "the server has these models: llama"),
+        (
+            "404 Not Found",
+            "no such page",
+            "",
+            "",
+            "is /v1/chat/completions the right path there? --endpoint names another",
+        ),
+        (
+            "404 Not Found",
+            "no such page",
+            "",
+            "--endpoint chat",
+            "is /chat the right path there? --endpoint names another",
+        ),
+        (
+            "404 Not Found",
+            "no such page",
+            "/v1",
+            "",
+            "leave /v1 out of --url: /v1/chat/completions goes behind it",
+        ),
+    ],
+)
+def test_the_hint_says_what_would_have_worked(
+    status, message, base, options, hint, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    with refusing(status, message) as server:
+        line = f"profile -m gpt2 --endpoint-type chat --tokenizer builtin -u {server.url}{base} {options}"
+        code = main([*line.split(), "--request-count", "1", "--gpu-telemetry", "off", "--no-server-metrics"])
+    told = capsys.readouterr().err.splitlines()
+    assert (1, f"hint: {hint}") == (code, told[-1])
+    assert f"error: every request failed: 1 of 1 with http_{status[:3]}: {message}" == told[-2]
