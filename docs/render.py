@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from genai_perf.config import legacy, passthrough
+from genai_perf.config import passthrough
 from genai_perf.config.options import ANALYZE_OPTIONS, CHECKPOINT_OPTIONS, OPTIONS, Option
 from genai_perf.config.passthrough import Verdict
 from genai_perf.metrics.catalog import metrics_table_markdown
@@ -60,10 +60,9 @@ def _default(option: Option) -> str:
 
 
 def not_yet() -> str:
-    """What GenAI-Perf has and this version refuses by name."""
+    """What GenAI-Perf and Perf Analyzer have and this version refuses by name."""
     return _list(
         {
-            "commands": legacy.LATER_COMMANDS,
             "after `--`": _passed(Verdict.LATER),
         }
     )
