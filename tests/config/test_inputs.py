@@ -154,10 +154,7 @@ def test_sessions_of_a_data_set_need_no_file():
         ("file", {"--input-dataset": "x"}, "--prompt-source file contradicts --input-dataset"),
         ("dataset", {"--input-file": "rows"}, "--prompt-source dataset contradicts --input-file"),
         ("synthetic", {"--input-dataset": "x"}, "--prompt-source synthetic contradicts --input-dataset"),
-<<<<<<< ours
-=======
         ("url", {"--input-file": "rows"}, "--prompt-source url contradicts --input-file"),
->>>>>>> theirs
         ("web", {}, "--prompt-source: 'web' is not one of synthetic, file, dataset, url"),
     ],
 )
