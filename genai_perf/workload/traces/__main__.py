@@ -13,14 +13,12 @@ def main() -> None:
 
 
 def _step_back() -> None:
-    """Leave the event loop its core: no real-time priority that was inherited, and a low one otherwise.
+    """Take no core from the event loop when that wakes up: no real-time priority that was inherited.
 
-    Not the lowest: on a single core it has to get its share, or every request is late.
+    But no lower priority than other programs have: where they want all cores, every request would be late.
     """
     with suppress(OSError, AttributeError):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    with suppress(OSError):
-        os.nice(10)
 
 
 if __name__ == "__main__":
