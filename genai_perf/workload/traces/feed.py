@@ -24,7 +24,7 @@ START_AHEAD_NS = 2 * NS_PER_S
 """The run begins when so much of the trace is there,"""
 START_LIMIT_S = 3.0
 """or so long after its first request was there: waiting would not make a slow producer faster."""
-MOST_AHEAD_NS = 10 * NS_PER_S
+MOST_AHEAD_NS = 5 * NS_PER_S
 """No more is taken from the producer when so much of the trace is there,"""
 MOST_BYTES = 64 << 20
 """or when what is there takes so much memory."""
