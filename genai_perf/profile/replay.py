@@ -1,8 +1,8 @@
 """`--replay RUN`: a workload of what a former run sent, from its inputs and its journal.
 
-Rule 1. Bodies are those rows of the run's `inputs.json` that were sent, in their order. Where the further
-        turns of conversations had the server's answers in them, these bodies are put together again from
-        the journal, and follow behind.
+Rule 1. Bodies are those of the run's `inputs.json`, row by row. Where the further turns of conversations had
+        the server's answers in them, these are put together again from the journal and stand in their rows;
+        behind all rows where a row was sent several times, with other answers.
 Rule 2. What comes out is what was sent: each has the number of bytes that its record says, or there is no
         replay.
 Rule 3. Requests are sent at the instants at which they were sent then, after the first of their phase; each
@@ -56,7 +56,7 @@ class Former:
     info: RunInfo
     workload: Workload
     sizes: Sequence[int]
-    """By row of the workload, how many bytes were sent."""
+    """By row of the workload, how many bytes were sent; 0 where it was not."""
 
 
 def read(config: Config, endpoint: Endpoint, directory: Path) -> Former:
@@ -112,79 +112,84 @@ class _Rows:
         self, run: Path, info: RunInfo, endpoint: Endpoint, models: Mapping[str, str], by: str
     ) -> None:
         self.sends: list[Send] = []
-        self._requests: list[Request] = []
+        self._requests: list[Request | None] = []
         self._sizes: list[int] = []
         self._run = run
         self._info = info
-        self._config = info.config
         self._endpoint = endpoint
         self._models = models
         self._by_due = by == "due"
-        self._places: dict[int, int] = {}
-        """By row of the run's inputs: which of the requests it is."""
 
     def take(self, records: "pa.Table") -> None:
         """All of a journal's records."""
         bodies = list(inputs_file.bodies(self._run / inputs_file.NAME))
-        keeps_answers = histories.has_turns(records) and self._endpoint.follow is not None
-        said = Histories(self._endpoint, bodies.__getitem__) if keeps_answers else None
-        ordered = histories.by_conversation(records) if keeps_answers else records
-        for row in _rows(ordered):
-            if row["input_index"] >= len(bodies):
+        self._requests, self._sizes = [None] * len(bodies), [0] * len(bodies)
+        has_turns = histories.has_turns(records) and self._endpoint.follow is not None
+        said = Histories(self._endpoint, bodies.__getitem__) if has_turns else None
+        for row in _rows(histories.by_conversation(records) if has_turns else records):
+            place = row["input_index"]
+            if place >= len(bodies):
                 raise ArtifactError(
                     f"{self._run}: {inputs_file.NAME} is not of this run: it has too few rows"
                 )
             if said is not None and self._is_told_by_answers(row):
-                self._add(row, self._new_row(row, said.sent(row)))
-                continue
-            place = self._places.get(row["input_index"])
-            if place is None:
-                place = self._new_row(row, bodies[row["input_index"]])
-                self._places[row["input_index"]] = place
-            self._add(row, place)
+                self._add(row, self._kept(row, said.sent(row)))
+            else:
+                known = self._requests[place] is not None
+                self._add(row, place if known else self._kept(row, bodies[place]))
+        for place, body in enumerate(bodies):
+            if self._requests[place] is None:  # never sent; it keeps the others in their rows
+                model = self._models.get(body.get("model", ""), next(iter(self._models.values())))
+                self._requests[place] = Request(place, encode(self._renamed(body)), model, "")
 
     def as_sent(self) -> Former:
         """Everything in order."""
-        of_inputs = [place for _, place in sorted(self._places.items())]
-        kept = set(of_inputs)
-        order = [*of_inputs, *(place for place in range(len(self._requests)) if place not in kept)]
-        row_of = {place: row for row, place in enumerate(order)}
         first_ns = min(send.due_ns for send in self.sends)
         sends = [
-            replace(send, row=row_of[send.row], due_ns=send.due_ns - first_ns)
+            replace(send, due_ns=send.due_ns - first_ns)
             for send in sorted(self.sends, key=lambda send: (send.phase != Phase.WARMUP, send.due_ns))
         ]
-        requests = [replace(self._requests[place], index=row) for row, place in enumerate(order)]
-        return Former(self._info, Workload(requests, sends=sends), [self._sizes[place] for place in order])
+        requests = [request for request in self._requests if request is not None]
+        return Former(self._info, Workload(requests, sends=sends), self._sizes)
 
     def _is_told_by_answers(self, row: Mapping[str, Any]) -> bool:
         """Whether its conversation goes on with what the server says."""
-        of_kind = self._config.get("traffic", {}).get(row["traffic_class"], self._config)
-        return bool(of_kind["input"].get("session_history") != "file") and not self._config["input"].get(
-            "replay"
-        )
+        config = self._info.config
+        of_kind = config.get("traffic", {}).get(row["traffic_class"], config)
+        is_file = of_kind["input"].get("session_history") == "file"
+        return not is_file and not config["input"].get("replay")
 
-    def _new_row(self, row: Mapping[str, Any], body: dict[str, Any]) -> int:
+    def _kept(self, row: Mapping[str, Any], body: dict[str, Any]) -> int:
+        """Where a request stands: in its row, or behind them all where the row was sent with other words."""
+        size = row["request_bytes"]
         is_http = self._endpoint.transport == "http"  # what goes over gRPC is checked when it is encoded
-        if is_http and (size := len(encode(body))) != row["request_bytes"]:
-            raise _other_bytes(self._run, row["input_index"], size, row["request_bytes"])
-        model = self._models.get(row["model"], row["model"])
-        if body.get("model") == row["model"]:
-            body = {**body, "model": model}
-        self._requests.append(
-            Request(
-                index=len(self._requests),
-                body=encode(body),
-                model=model,
-                conversation=row["conversation"],
-                turn=row["turn"],
-                images=row["images"] or 0,
-                streaming=body.get("stream") in (True, [True]),
-                traffic_class=row["traffic_class"] or "",
-            )
+        if is_http and (now := len(encode(body))) != size:
+            raise _other_bytes(self._run, row["input_index"], now, size)
+        place: int = row["input_index"]
+        request = Request(
+            index=place,
+            body=encode(self._renamed(body)),
+            model=self._models.get(row["model"], row["model"]),
+            conversation=row["conversation"],
+            turn=row["turn"],
+            images=row["images"] or 0,
+            streaming=body.get("stream") in (True, [True]),
+            traffic_class=row["traffic_class"] or "",
         )
-        self._sizes.append(row["request_bytes"])
-        return len(self._requests) - 1
+        there = self._requests[place]
+        if there is None:
+            self._requests[place], self._sizes[place] = request, size
+        elif there.body != request.body:
+            place = len(self._requests)
+            self._requests.append(replace(request, index=place))
+            self._sizes.append(size)
+        return place
+
+    def _renamed(self, body: dict[str, Any]) -> dict[str, Any]:
+        name = body.get("model")
+        return (
+            {**body, "model": self._models[name]} if isinstance(name, str) and name in self._models else body
+        )
 
     def _add(self, row: Mapping[str, Any], place: int) -> None:
         at_ns = row["due_ns"] if self._by_due else row["start_ns"]
@@ -193,16 +198,8 @@ class _Rows:
                 f"--replay-by due: {self._run} had no due times: its load followed the server",
                 hint="leave it out for the instants at which requests were sent",
             )
-        self.sends.append(
-            Send(
-                place,
-                at_ns,
-                Phase(row["phase"]),
-                row["conversation"],
-                row["turn"],
-                row["traffic_class"] or "",
-            )
-        )
+        kind = row["traffic_class"] or ""
+        self.sends.append(Send(place, at_ns, Phase(row["phase"]), row["conversation"], row["turn"], kind))
 
 
 def _rows(records: "pa.Table") -> Iterator[dict[str, Any]]:
@@ -237,7 +234,8 @@ def check_messages(former: Former, workload: Workload, run: Path) -> None:
     """Raise ArtifactError where what goes over gRPC is not what went then; of another model it cannot be."""
     for place, (request, size) in enumerate(zip(workload.requests, former.sizes, strict=True)):
         now = sum(map(len, request.messages))
-        if request.model in former.info.config["endpoint"]["model_names"] and now != size:
+        is_same = request.model in former.info.config["endpoint"]["model_names"]
+        if size and is_same and now != size:
             raise _other_bytes(run, place, now, size)
 
 
