@@ -51,7 +51,9 @@ def _open_at_once(journal: Path) -> tuple[int, int]:
     for row in read(journal)[1].select(["conversation", "start_ns", "end_ns", "error_kind"]).to_pylist():
         spans.setdefault(row["conversation"], []).extend((row["start_ns"], row["end_ns"]))
         failed += row["error_kind"] is not None
-    edges = sorted((at, change) for span in spans.values() for at, change in ((min(span), 1), (max(span), -1)))
+    edges = sorted(
+        (at, change) for span in spans.values() for at, change in ((min(span), 1), (max(span), -1))
+    )
     most = level = 0
     for _, change in edges:
         level += change

@@ -344,7 +344,8 @@ class RunEnd:
     """How the run ended; written beside the journal when it does, absent when it was killed."""
 
     stop_reason: str
-    """request_count, duration, end_of_trace, stable, max_trials, error_rate, interrupted, bad_input, no_input."""
+    """request_count, duration, end_of_trace, stable, max_trials, error_rate, interrupted, bad_input or
+    no_input."""
     stable: bool | None = None
     """Whether the windows met the stability rule; None when none was asked for."""
     windows: tuple[Window, ...] = ()

@@ -15,6 +15,7 @@ from genai_perf.config.schema import Config
 from genai_perf.reports import Result
 from genai_perf.reports.input_config import input_config
 from genai_perf.types import RunInfo, Summary
+from genai_perf.workload import inputs_file
 
 
 def gap_configs(
@@ -85,7 +86,7 @@ def _arguments(config: Config, directory: Path | None) -> Iterator[str]:
     for header in config.public()["endpoint"]["headers"]:
         yield from ("-H", header)
     if directory is not None:
-        yield from ("--input-data", str(directory / "inputs.json"))
+        yield from ("--input-data", str(directory / inputs_file.NAME))
         yield from ("--profile-export-file", str(directory / config.output.profile_export_file))
     if load.request_rate is not None:
         yield from ("--request-rate-range", f"{load.request_rate:g}")

@@ -28,7 +28,9 @@ from genai_perf.config.versions import versions
 from genai_perf.exceptions import ArtifactError, UsageError
 from genai_perf.profile import run_name, summarize, verdict, write_reports
 from genai_perf.profile.directory import JOURNAL, make_directory, write_run
+from genai_perf.reports.files import ensure
 from genai_perf.types import RunEnd, RunInfo
+from genai_perf.workload import inputs_file
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +56,7 @@ def merge(
     artifacts = output.artifact_dir
     if artifacts.absolute() == directory.absolute():
         logger.warning("--input-directory and --artifact-dir are the same: %s", directory)
-    _make(artifacts)
+    ensure(artifacts)
     with TemporaryDirectory(prefix=".merging-", dir=artifacts) as scratch:
         parts = find(directory, Path(scratch), tokenizer)
         targets = _targets(groups(parts), artifacts)
@@ -79,15 +81,6 @@ def merge(
             if not result.summary.requests:
                 verdict(result, target)
     return 0
-
-
-def _make(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise ArtifactError(
-            f"{directory}: cannot be made: {exc.strerror or exc}", hint="--artifact-dir names another place"
-        ) from exc
 
 
 def groups(parts: Sequence[Part]) -> list[list[Part]]:
@@ -153,7 +146,7 @@ def _write(parts: Sequence[Part], target: Path, output: OutputConfig, command: s
         },
     )
     make_directory(target)
-    firsts = merged_journal.write_inputs(target / "inputs.json", parts)
+    firsts = merged_journal.write_inputs(target / inputs_file.NAME, parts)
     merged_journal.write(target / JOURNAL, info, parts, shifts_ns, firsts)
     merged_journal.write_telemetry(target, parts, shifts_ns)
     write_run(target, info, end)

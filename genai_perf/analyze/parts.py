@@ -19,12 +19,14 @@ from genai_perf import endpoints
 from genai_perf.analyze.gap_settings import config_of, endpoint_type_of
 from genai_perf.analyze.overlap import Span
 from genai_perf.analyze.parameters import load_of
+from genai_perf.analyze.run_directory import document
 from genai_perf.clock import NS_PER_S
 from genai_perf.config.schema import TokenizerConfig
 from genai_perf.exceptions import ArtifactError, UsageError
-from genai_perf.profile.directory import JOURNAL, read_end
+from genai_perf.profile.directory import JOURNAL, RUN, read_end
 from genai_perf.profile.summarize import load_tokenizer, measured
 from genai_perf.types import RunEnd, RunInfo
+from genai_perf.workload import inputs_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,8 +34,7 @@ if TYPE_CHECKING:
     from genai_perf.analyze.gap_export import Experiment, Export
 
 _REPORT = "_genai_perf.json"
-_INPUTS = "inputs.json"
-_NO_EXPORTS = (_INPUTS, "llm_inputs.json", "run.json", "checkpoint.json")
+_NO_EXPORTS = (inputs_file.NAME, "llm_inputs.json", RUN, "checkpoint.json")
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +134,7 @@ def _ours(directory: Path, name: str) -> Part:
             name=name,
             directory=directory,
             journal=directory / JOURNAL,
-            inputs=directory / _INPUTS,
+            inputs=directory / inputs_file.NAME,
             info=info,
             end=read_end(directory),
             level=_level(info),
@@ -221,14 +222,7 @@ def _report(directory: Path, export: str) -> dict[str, Any]:
             "%s: no *%s beside it: what was set is taken from the requests", directory / export, _REPORT
         )
         return {}
-    try:
-        report = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else f"torn, or no JSON: {exc}"
-        raise ArtifactError(f"{path}: cannot be read: {reason}") from exc
-    if not isinstance(report, dict):
-        raise ArtifactError(f"{path}: not a JSON object")
-    return report
+    return document(path)
 
 
 def _import(
@@ -283,7 +277,7 @@ def _import(
         info,
         counter.count if counter is not None else None,
         scratch,
-        (JOURNAL, _INPUTS),
+        (JOURNAL, inputs_file.NAME),
     )
     telemetry = report.get("telemetry_stats")
     return _part(
@@ -291,7 +285,7 @@ def _import(
             name=name,
             directory=directory,
             journal=scratch / JOURNAL,
-            inputs=scratch / _INPUTS,
+            inputs=scratch / inputs_file.NAME,
             info=info,
             end=RunEnd("request_count"),
             level=experiment.level,

@@ -19,8 +19,8 @@ from genai_perf.analyze.scenario import Evidence, Outcome, Scenario, Value
 from genai_perf.config.schema import OF_A_CLASS, Config, TrafficClassConfig, sections
 from genai_perf.exceptions import ArtifactError
 from genai_perf.metrics.names import FINEST, STATISTICS
+from genai_perf.profile.directory import RUN
 
-RUN = "run.json"
 _REPORT = "*_genai_perf.json"
 _STATISTICS = {*STATISTICS, FINEST.replace("_", ".")}
 _FALLBACK = ("concurrency", "request_rate")
@@ -58,21 +58,21 @@ def _order(value: Value) -> tuple[bool, float, str]:
 
 def _read(directory: Path, *, must_have_report: bool = True) -> Scenario:
     """A run with all that could have been varied as its parameters."""
-    run = _document(directory / RUN) if (directory / RUN).is_file() else {}
+    run = document(directory / RUN) if (directory / RUN).is_file() else {}
     report = next(iter(sorted(directory.glob(_REPORT))), None)
     try:
         if run:
             config = recorded_config(run["run"]["config"])
             scenario = Scenario.planned(config, _varied(config), directory)
         else:
-            scenario = _of_genai_perf(_document(_present(report, directory)), directory)
+            scenario = _of_genai_perf(document(_present(report, directory)), directory)
         if report is None:
             if must_have_report:
                 _present(report, directory)
             return replace(
                 scenario.failed("the run ended before its reports were written"), name=directory.name
             )
-        return replace(_measured(scenario, _document(report), run.get("end")), name=directory.name)
+        return replace(_measured(scenario, document(report), run.get("end")), name=directory.name)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as exc:
         raise ArtifactError(f"{directory}: not as a run leaves its files: {exc!r}") from exc
 
@@ -86,15 +86,16 @@ def _present(report: Path | None, directory: Path) -> Path:
     return report
 
 
-def _document(path: Path) -> dict[str, Any]:
+def document(path: Path) -> dict[str, Any]:
+    """The JSON object in a file. Raises ArtifactError."""
     try:
-        document = json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else f"torn, or no JSON: {exc}"
         raise ArtifactError(f"{path}: cannot be read: {reason}") from exc
-    if not isinstance(document, dict):
+    if not isinstance(found, dict):
         raise ArtifactError(f"{path}: not a JSON object")
-    return document
+    return found
 
 
 def recorded_config(public: Mapping[str, Mapping[str, Any]]) -> Config:

@@ -19,7 +19,6 @@ from genai_perf import __version__
 from genai_perf.analyze.records import record_type
 from genai_perf.analyze.results import Results
 from genai_perf.analyze.scenario import Outcome, Scenario
-from genai_perf.exceptions import ArtifactError
 from genai_perf.metrics.gpu import cell as gpu_cell
 from genai_perf.metrics.knee import knee_of
 from genai_perf.metrics.names import (
@@ -30,10 +29,10 @@ from genai_perf.metrics.names import (
     REQUEST_THROUGHPUT,
     TTFT,
 )
-from genai_perf.reports.files import whole_file
+from genai_perf.reports import terminal
+from genai_perf.reports.files import ensure, whole_file
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
 STEM = "analyze_export_genai_perf"
@@ -59,8 +58,6 @@ _GPU_COLUMNS: Mapping[str, str] = {
     "Avg. GPU Total Memory (GB)": "total_gpu_memory_avg",
 }
 
-PIPED_WIDTH = 120
-
 
 def knees(results: Results) -> frozenset[str]:
     """The names of the scenarios at a knee: one for each combination of what was varied beside the load."""
@@ -79,10 +76,7 @@ def knees(results: Results) -> frozenset[str]:
 def write(results: Results, at_knee: Collection[str], directory: Path) -> None:
     """Write both files into `directory`. Raises ArtifactError."""
     ordered = best_first(results)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise ArtifactError(f"{directory}: cannot be made: {exc.strerror or exc}") from exc
+    ensure(directory)
     for suffix, text in ((".csv", render_csv(ordered)), (".json", render_json(ordered, at_knee))):
         with whole_file(directory / f"{STEM}{suffix}") as file:
             file.write(text.encode())
@@ -233,17 +227,12 @@ def show(
 
     `directory` is where the files are, beside the working directory.
     """
-    from rich.console import Console
-
-    console = Console(file=file, width=width, highlight=False, markup=False, emoji=False)
-    if width is None and not console.is_terminal:
-        console.width = PIPED_WIDTH
+    console = terminal.opened(file, width)
     ordered = best_first(results)
     console.print(_table(ordered, at_knee))
     for line in _lines(ordered, at_knee):
-        console.print(_printable(line, console), soft_wrap=not console.is_terminal)
-    files = f"Files: {directory / STEM}.csv and .json, and the same in the working directory"
-    console.print(_printable(files, console), soft_wrap=not console.is_terminal)
+        terminal.say(console, line)
+    terminal.say(console, f"Files: {directory / STEM}.csv and .json, and the same in the working directory")
 
 
 def _table(results: Results, at_knee: Collection[str]) -> Table:
@@ -290,8 +279,3 @@ def _lines(results: Sequence[Scenario], at_knee: Collection[str]) -> Iterator[st
             yield f"{scenario.label} failed: {scenario.error}"
         elif scenario.outcome is Outcome.INTERRUPTED:
             yield f"{scenario.label} was interrupted; its figures are of a part of it"
-
-
-def _printable(line: str, console: Console) -> str:
-    clean = "".join(letter if letter.isprintable() else "?" for letter in line)
-    return clean.encode(console.encoding, "backslashreplace").decode(console.encoding)

@@ -82,8 +82,8 @@ def decode(exchange: Exchange, shape: Shape[Body]) -> Decoding:
         if not shape.mark.search(text):
             answer.error = RequestError("decode", f"the answer holds no {shape.holds}: {snippet(text)}")
     if answer.tool and not answer.content:
-        answer.content, answer.content_reads = [""] * len(answer.tool), answer.tool_reads
-        answer.content_shared = answer.tool_shared
+        answer.content, answer.content_reads = [""] * len(answer.tool), list(answer.tool_reads)
+        answer.content_shared = list(answer.tool_shared)
     return answer
 
 

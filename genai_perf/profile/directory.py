@@ -9,6 +9,7 @@ from pathlib import Path
 from genai_perf.config.gap_words import stimulus
 from genai_perf.config.schema import Config
 from genai_perf.exceptions import ArtifactError
+from genai_perf.reports.files import ensure
 from genai_perf.types import RunEnd, RunInfo, Window
 
 JOURNAL = "records.arrows"
@@ -35,12 +36,7 @@ def _load(config: Config) -> str:
 
 def make_directory(directory: Path) -> None:
     """Make it, or clear it of what a former run left and this one might not. Raises ArtifactError."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise ArtifactError(
-            f"{directory}: cannot be made: {exc.strerror or exc}", hint="--artifact-dir names another place"
-        ) from exc
+    ensure(directory)
     for stale in (RUN, JOURNAL, *SAMPLES):
         (directory / stale).unlink(missing_ok=True)
 

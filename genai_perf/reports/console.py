@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING, TextIO
 from genai_perf.clock import NS_PER_S
 from genai_perf.metrics.catalog import CATALOG, Metric, Shown, Unit, available
 from genai_perf.metrics.exactness import sentence
-from genai_perf.reports import Result, classes, gpus, models, server_metrics
+from genai_perf.reports import Result, classes, gpus, models, server_metrics, terminal
 from genai_perf.reports.csv_file import cell, shown
 from genai_perf.types import BY_PLAN
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-
-PIPED_WIDTH = 120
-"""GenAI-Perf's table wrapped its values at 80 when piped."""
 
 COLUMNS = ("avg", "min", "max", "p99", "p90", "p75")
 NAME_WIDTH = 36
@@ -50,11 +47,7 @@ def write(
     `verbose` adds our further metrics, what GPUs and servers say, and the measurement windows. `width` is for
     tests; the terminal's is taken otherwise.
     """
-    from rich.console import Console
-
-    console = Console(file=file, width=width, highlight=False, markup=False, emoji=False)
-    if width is None and not console.is_terminal:
-        console.width = PIPED_WIDTH
+    console = terminal.opened(file, width)
     console.print(_table(result, console, verbose))
     if result.classes:
         console.print(classes.table(result))
@@ -65,8 +58,7 @@ def write(
     if verbose and result.server is not None and (said := server_metrics.table(result.server)) is not None:
         console.print(said)
     for line in _lines(result, directory):
-        # A terminal wraps between words; in a file, a line stays one line.
-        console.print(_printable(line, console), soft_wrap=not console.is_terminal)
+        terminal.say(console, line)
     if verbose and result.end and result.end.windows:
         console.print(_windows(result))
 
@@ -191,9 +183,3 @@ def _short(message: str) -> str:
     """A server's message on one line of bearable length."""
     words = " ".join(message.split())
     return words if len(words) <= 200 else f"{words[:197]}..."
-
-
-def _printable(line: str, console: Console) -> str:
-    """The line without what a terminal would act on, in letters that the output can take."""
-    clean = "".join(letter if letter.isprintable() else "?" for letter in line)
-    return clean.encode(console.encoding, "backslashreplace").decode(console.encoding)

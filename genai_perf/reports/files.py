@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Directories that are there, and files that are whole or not there."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -6,6 +6,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from genai_perf.exceptions import ArtifactError
+
+
+def ensure(directory: Path) -> None:
+    """Make a directory, and those above it, where it is not there. Raises ArtifactError."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ArtifactError(
+            f"{directory}: cannot be made: {exc.strerror or exc}", hint="--artifact-dir names another place"
+        ) from exc
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from genai_perf.reports import Result
 from genai_perf.reports.files import whole_file
 from genai_perf.reports.input_config import stimulus
 from genai_perf.types import Phase
+from genai_perf.workload import inputs_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,7 +84,7 @@ def write(result: Result, directory: Path) -> Path:
     import msgspec
 
     encode = msgspec.json.Encoder().encode
-    inputs = _Inputs(directory / "inputs.json")
+    inputs = _Inputs(directory / inputs_file.NAME)
     path = directory / result.raw_name
     with whole_file(path) as file:
         file.write(b'{"experiments":[{"experiment":' + encode(_experiment(result)))

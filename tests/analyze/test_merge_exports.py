@@ -237,3 +237,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, text, expected):
     with pytest.raises(ArtifactError, match=r"runs/a/profile_export\.json: ") as raised:
         merge(tmp_path / "runs", OutputConfig(artifact_dir=tmp_path / "out"), command="")
     assert expected in raised.value.message
+
+
+def test_tool_calls_that_one_response_brings_are_one_arrival(tmp_path):
+    def called(arguments):
+        delta = {"tool_calls": [{"function": {"arguments": arguments}}]}
+        return f"data: {json.dumps({'choices': [{'index': 0, 'delta': delta}]})}\n\n"
+
+    leave_export(tmp_path / "runs/a", [request(0, [(10, called("{}") + called(" ")), (16, called(";"))])])
+    result = merged(tmp_path / "runs", tmp_path / "out")
+    assert (10, 10, 10) == ms(result, "time_to_first_token")
+    assert (6, 6, 6) == ms(result, "time_to_second_token")

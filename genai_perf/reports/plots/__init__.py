@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from genai_perf.clock import NS_PER_S
-from genai_perf.exceptions import ArtifactError
 from genai_perf.metrics.exactness import sentence
 from genai_perf.reports import Result, comparison_files
 from genai_perf.reports.compared import Run as ComparedRun
 from genai_perf.reports.comparison import Comparison
+from genai_perf.reports.files import ensure
 from genai_perf.reports.plots import (
     defaults,
     distributions,
@@ -137,10 +137,7 @@ def _publish(
 
 def _directory(directory: Path) -> Path:
     plots = directory / DIRECTORY
-    try:
-        plots.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise ArtifactError(f"{plots}: cannot be made: {exc.strerror or exc}") from exc
+    ensure(plots)
     return plots
 
 
