@@ -1,5 +1,6 @@
 """What a finished run means: its exit code, or the error that says why nothing was measured."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,12 +49,18 @@ def _nothing_measured(result: "Result", directory: Path, config: Config | None) 
     )
 
 
+_ALREADY = re.compile("https:|grpcs:|unix:|embedded$")
+"""URLs of servers that speak TLS, or cannot."""
+
+
 def _advice(kind: str, message: str, result: "Result", config: Config | None) -> str | None:
     """What would have worked, by the kind of failure."""
     if kind in ("http_401", "http_403"):
         return "give the key with -H 'Authorization: Bearer …'"
     if kind == "http_429":
         return "the server limits the rate; a lower --concurrency or --request-rate may pass"
+    if kind == "closed" and config is not None and not any(map(_ALREADY.match, config.urls)):
+        return "a server that speaks TLS there closes like this: would https:// be right?"
     if kind == "not_streamed":
         return f"leave --streaming out if /{result.endpoint_path} cannot stream"
     if config is not None and (kind == "http_400" or (kind == "http_404" and "model" in message.lower())):

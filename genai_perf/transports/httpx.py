@@ -23,7 +23,7 @@ from genai_perf.exceptions import ServerError, UsageError
 from genai_perf.transports import DEAD_WITHIN_NS
 from genai_perf.transports.address import Address, reason
 from genai_perf.transports.kept import Kept
-from genai_perf.transports.tls import client_context, explain
+from genai_perf.transports.tls import client_context, explain, hint_for
 from genai_perf.types import Exchange, RequestError, Stamp
 
 _KEPT_HEADERS = ("content-type", "content-encoding", "location")
@@ -74,7 +74,7 @@ class HttpxTransport:
                 if error.kind in ("connect", "tls", "proxy"):
                     raise ServerError(
                         f"--url {address.shown}: {error.message}",
-                        hint="is the server, or the proxy, running there?",
+                        hint=hint_for(error, "is the server, or the proxy, running there?"),
                     ) from exc
 
     async def send(self, exchange: Exchange) -> None:

@@ -23,7 +23,7 @@ from genai_perf.transports import DEAD_WITHIN_NS
 from genai_perf.transports.address import Address, reason
 from genai_perf.transports.kept import Kept, Key
 from genai_perf.transports.stamps import keep_stamping
-from genai_perf.transports.tls import TlsLayer, client_context, explain
+from genai_perf.transports.tls import TlsLayer, client_context, explain, hint_for
 from genai_perf.types import Exchange, Request, RequestError
 
 _NO_REQUEST = Request(-1, b"", "", "")
@@ -156,7 +156,7 @@ class PooledTransport:
             assert exchange.error is not None
             raise ServerError(
                 f"--url {pool.address.shown}: {exchange.error.message}",
-                hint=self._hint,
+                hint=hint_for(exchange.error, self._hint),
             )
         self._put_back(pool, connection)
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from genai_perf.config.schema import EndpointConfig
 from genai_perf.exceptions import UsageError
+from genai_perf.types import RequestError
 
 _READ_BYTES = 65_536
 
@@ -108,16 +109,28 @@ _EXPLAINED = (
 """Parts of OpenSSL's reasons."""
 
 
+_NOT_ACCEPTED = "the server's certificate is not accepted"
+
+
 def explain(exc: ssl.SSLError) -> str:
     """What went wrong with TLS, and which option has to do with it."""
     if isinstance(exc, ssl.SSLCertVerificationError):
         advice = "" if exc.verify_code in _OF_THE_NAME else "; see --tls-ca-file"
-        return f"the server's certificate is not accepted: {exc.verify_message.rstrip('.')}{advice}"
+        return f"{_NOT_ACCEPTED}: {exc.verify_message.rstrip('.')}{advice}"
     reason = exc.reason or str(exc)
     for part, explained in _EXPLAINED:
         if part in reason:
             return explained
     return f"TLS failed: {reason.lower().replace('_', ' ')}"
+
+
+def hint_for(error: RequestError, otherwise: str) -> str | None:
+    """What may help where no first connection came up; `otherwise` where TLS was not the reason."""
+    if error.kind != "tls":
+        return otherwise
+    if error.message.startswith(_NOT_ACCEPTED):
+        return "--tls-ca-file names a certificate to trust, --no-tls-verify does without"
+    return None
 
 
 def _no_password() -> bytes:

@@ -60,3 +60,15 @@ def test_the_hint_says_what_would_have_worked(
     told = capsys.readouterr().err.splitlines()
     assert (1, f"hint: {hint}") == (code, told[-1])
     assert f"error: every request failed: 1 of 1 with http_{status[:3]}: {message}" == told[-2]
+
+
+def test_a_server_that_closes_without_an_answer_may_want_tls(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with Server(lambda peer: peer.request() and None) as server:
+        line = f"profile -m gpt2 --endpoint-type chat --tokenizer builtin -u {server.url}"
+        code = main([*line.split(), "--request-count", "1", "--gpu-telemetry", "off", "--no-server-metrics"])
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert (1, "hint: a server that speaks TLS there closes like this: would https:// be right?") == (
+        code,
+        told,
+    )

@@ -63,6 +63,14 @@ async def test_an_unknown_authority_is_refused_unless_told_otherwise(authority: 
     assert message.endswith("; see --tls-ca-file")
 
 
+async def test_a_certificate_that_is_not_accepted_has_a_hint_of_its_own(authority: Authority) -> None:
+    context = authority.server_context("127.0.0.1")
+    with Server(keeps, tls=context) as server, pytest.raises(ServerError) as caught:
+        async with native(server.url):
+            pass
+    assert "--tls-ca-file names a certificate to trust, --no-tls-verify does without" == caught.value.hint
+
+
 async def test_another_authority_than_the_trusted_one_is_refused(
     authority: Authority, tmp_path: Path
 ) -> None:
@@ -193,7 +201,7 @@ async def test_plain_http_behind_an_https_url_is_told_as_that() -> None:
             async with native(server_url):
                 pass
     message = "the server does not speak TLS there; would http:// be right?"
-    assert f"--url {server_url}: {message}" == caught.value.message
+    assert (f"--url {server_url}: {message}", None) == (caught.value.message, caught.value.hint)
 
 
 async def test_a_server_that_leaves_during_the_handshake_is_told_as_that() -> None:
