@@ -13,7 +13,6 @@ from genai_perf.cli.invocation import Invocation
 from genai_perf.cli.process_export_files import start as start_merge
 from genai_perf.cli.profile import PANELS
 from genai_perf.cli.profile import start as start_profile
-from genai_perf.config import effective, secrets
 from genai_perf.config.load import read_environment
 from genai_perf.config.options import (
     ANALYZE_OPTIONS,
@@ -29,8 +28,8 @@ from genai_perf.exceptions import InputError, UsageError
 _OPTIONS = {**CONFIG_OPTIONS, **PROCESS_OPTIONS, **ANALYZE_OPTIONS, **CHECKPOINT_OPTIONS, **OPTIONS}
 _HARMLESS = ("output.verbose", "output.quiet")
 """Options that go with any file."""
-_LOCK = "workload.lock"
-"""`workload/lock.py` has it as its own; it is not loaded for this."""
+_OF_RUN, _LOCK = "config.yaml", "workload.lock"
+"""What `config/effective.py` and `workload/lock.py` call their files; neither is loaded for help."""
 
 
 def config(context: typer.Context, **values: Any) -> int:
@@ -46,7 +45,7 @@ def config(context: typer.Context, **values: Any) -> int:
         _check_none(flags)
     flags.pop("config.override", None)
     from genai_perf.analyze.parameters import PARAMETERS
-    from genai_perf.config import yaml_file
+    from genai_perf.config import secrets, yaml_file
 
     file = yaml_file.read(path, PARAMETERS)
     is_sweep = file.command == "analyze" or any(key in ANALYZE_OPTIONS for key in flags)
@@ -63,7 +62,7 @@ def config(context: typer.Context, **values: Any) -> int:
     if is_sweep:
         return start_analyze(flags, invocation, layer)
     lock = path.with_name(_LOCK)
-    is_run = path.name == effective.NAME and lock.is_file()
+    is_run = path.name == _OF_RUN and lock.is_file()
     return start_profile(flags, invocation, layer, repeats=lock if is_run else None)
 
 
@@ -73,7 +72,7 @@ def _path(given: Given | None) -> Path:
             "--file is missing", hint="genai-perf config -f FILE; `genai-perf create-template` writes one"
         )
     path = Path(given.texts[-1]).expanduser()
-    return path / effective.NAME if path.is_dir() else path
+    return path / _OF_RUN if path.is_dir() else path
 
 
 def _check_none(flags: Layer) -> None:

@@ -6,7 +6,6 @@ that is said now; what it sent, and when, is in its records.
 
 from pathlib import Path
 
-from genai_perf.config import effective, secrets, yaml_file
 from genai_perf.config.options import Given, Layer
 from genai_perf.exceptions import InputError, UsageError
 
@@ -35,6 +34,8 @@ def with_former(layer: Layer) -> Layer:
     if REPLAY not in layer:
         return layer
     _check(layer)
+    from genai_perf.config import effective, secrets, yaml_file
+
     run = Path(layer[REPLAY].texts[-1]).expanduser()
     path = run / effective.NAME
     if not path.is_file():
