@@ -127,7 +127,10 @@ class Session:
         tokenizer = None
         if build.needs_tokenizer(config, endpoint):
             tokenizer = self._tokenizer(config)
-        same = replace(config, load=LoadConfig(), output=OutputConfig())  # all that a prompt depends on
+        # of the load, all that prompts depend on: whether a trace is streamed, and whether they have turns
+        sessions = 1 if config.has_sessions else None
+        kind = LoadConfig(fixed_schedule=config.load.fixed_schedule, session_concurrency=sessions)
+        same = replace(config, load=kind, output=OutputConfig())
         for made_for, workload in self._workloads:
             if made_for == same:
                 return tokenizer, workload
