@@ -4,6 +4,7 @@ What nobody gave, and what follows from other values, stands behind an empty key
 loads as the very config that it was written from, and says what held.
 """
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -31,7 +32,7 @@ def text(config: Config, *, version: str, command: str, path: str) -> str:
         f"# Every value that was in force in a run of genai-perf {version}, made by",
         *(f"#   {line}" for line in command.splitlines()),
         "# Once more:",
-        f"#   genai-perf config -f {path}",
+        f"#   genai-perf config -f {shlex.quote(path)}",
     ]
     head = ["".join(each if each.isprintable() else "?" for each in line) for line in head]
     return "\n".join([*head, "", render(_lines(config)).rstrip("\n"), ""])

@@ -13,6 +13,8 @@ REPLAY = "input.replay"
 
 _KEPT = ("endpoint", "tokenizer", "metrics", "telemetry")
 """Sections of the former run that hold for a replay as well."""
+_OF_SERVER = ("telemetry.server_metrics_urls", "telemetry.gpu_urls")
+"""What is told of the server beside, and not of another one."""
 _FIXED = ("input", "image", "audio")
 """Sections that have nothing left to decide."""
 _BESIDE = (REPLAY, "input.replay_by", "input.random_seed")
@@ -45,6 +47,8 @@ def with_former(layer: Layer) -> Layer:
         )
     former = yaml_file.read(path, ()).layer
     kept = {key: given for key, given in former.items() if key.partition(".")[0] in _KEPT}
+    for key in _OF_SERVER if "endpoint.urls" in layer else ():
+        kept.pop(key, None)
     return {**secrets.given_again(kept, layer), **layer}
 
 
