@@ -4,6 +4,7 @@ Results go to stdout, everything else to stderr. Exit codes: 0 measured, 1 the r
 line is wrong, 130 interrupted; a traceback is a bug.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from genai_perf.cli.report import report
 from genai_perf.cli.serve import serve
 from genai_perf.config import legacy
 from genai_perf.config.redact import redact
-from genai_perf.exceptions import GenAIPerfError, Interrupted, UsageError
+from genai_perf.exceptions import ArtifactError, GenAIPerfError, Interrupted, UsageError
 
 PROGRAM = "genai-perf"
 COMPLETION_VARIABLE = "_GENAI_PERF_COMPLETE"
@@ -102,6 +103,7 @@ def _genai_perf(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (without the program's name); the exit code."""
     argv = sys.argv[1:] if argv is None else argv
+    _stand_in_for_closed_streams()
     if COMPLETION_VARIABLE in os.environ:
         app(prog_name=PROGRAM)  # a shell asks what may come next; Typer answers and leaves
     try:
@@ -115,9 +117,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return Interrupted.exit_code
     except BrokenPipeError:
-        # whoever reads stdout has seen enough; the flush at exit must not complain either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_stdout()  # whoever reads it has seen enough
         return GenAIPerfError.exit_code
+    except OSError as error:
+        # files that cannot be written are told by those who write them, by their names
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        _leave_stdout()
+        return _fail(ArtifactError(f"stdout: cannot be written: {error.strerror}"))
+
+
+def _leave_stdout() -> None:
+    """Write to nowhere from here on, so that the flush at exit does not complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _stand_in_for_closed_streams() -> None:
+    """Open nowhere where stdin, stdout or stderr is closed (`>&-`), before a socket gets its number."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 _TYPER_ERROR: Any = typer.BadParameter.__base__

@@ -72,7 +72,7 @@ class Run:
         self._input_error = ""
         self._input_tokens = self._shared_tokens = 0
         """Of the requests that say what they share with earlier ones."""
-        self._phase = Phase.WARMUP
+        self._phase = Phase.WARMUP if self._load.warmup_request_count else Phase.BENCHMARK
         self._windows: Windows | None = None
         self._told_windows = 0
         self._first_failures = 0

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +23,9 @@ def run(*argv, **variables):
     )
 
 
-@pytest.mark.parametrize("command", ["", "profile", "analyze", "config", "create-template", "report", "serve"])
+@pytest.mark.parametrize(
+    "command", ["", "profile", "analyze", "config", "create-template", "report", "serve"]
+)
 def test_help_reads_like_this(command, golden):
     seen = run(*command.split(), "--help")
     assert (0, "") == (seen.returncode, seen.stderr)
@@ -70,6 +73,35 @@ def test_a_reader_who_leaves_is_no_error_to_tell():
     )
     os.close(writer)
     assert (1, "") == (seen.returncode, seen.stderr)
+
+
+def test_a_full_stdout_is_told_in_one_line():
+    with Path("/dev/full").open("w") as full:
+        seen = subprocess.run(
+            [sys.executable, "-m", "genai_perf", "--version"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (1, "error: stdout: cannot be written: No space left on device\n") == (
+        seen.returncode,
+        seen.stderr,
+    )
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_run_needs_none_of_the_standard_streams(closed, tmp_path):
+    line = (
+        f'exec "{sys.executable}" -m genai_perf profile -m gpt2 --tokenizer builtin --endpoint-type chat '
+        f"--url embedded --isl 5 --osl 1 --request-count 1 {closed}"
+    )
+    seen = subprocess.run(
+        ["/bin/sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert 0 == seen.returncode, seen.stderr
+    assert list(tmp_path.glob("artifacts/*/profile_export_genai_perf.json"))
 
 
 @pytest.mark.parametrize(
