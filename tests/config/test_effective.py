@@ -107,6 +107,20 @@ def test_any_config_is_what_its_effective_config_loads_as(layer, tmp_path):
     assert config == build(yaml_file.read(path, ()).layer)
 
 
+def test_a_trace_that_was_not_sent_by_its_instants_is_not_next_time(tmp_path):
+    trace, path = tmp_path / "trace.jsonl", tmp_path / effective.NAME
+    trace.write_text('{"timestamp": 0, "input_length": 5}\n')
+    asked = {
+        "endpoint.model_names": Given(("m",), "--model"),
+        "input.file": Given((f"payload:{trace}",), "--input-file"),
+        "load.fixed_schedule": Given(("false",), "--fixed-schedule"),
+    }
+    config = build(asked)
+    path.write_text(effective.text(config, path=str(path), **HEAD))
+    assert not config.is_open_loop
+    assert config == build(yaml_file.read(path, ()).layer)
+
+
 @pytest.mark.parametrize("load", [LoadConfig(), LoadConfig(concurrency=4), LoadConfig(request_rate=20.0)])
 def test_what_follows_from_other_values_is_told_beside_the_empty_key(load):
     config = Config(endpoint=EndpointConfig(model_names=("gpt2",), type="chat"), load=load)
