@@ -7,7 +7,8 @@ a page that shows all pictures. Where a file names several directories, the firs
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -38,10 +39,9 @@ def of_files(
     `render` makes the images, kaleido unless it is given.
     """
     directory = directory or DIRECTORY
-    _make(directory)
     given = [Given(Path(file).expanduser(), "--files") for file in files]
-    with TemporaryDirectory(prefix=".reading-", dir=directory) as scratch:
-        by_path = read(given, Path(scratch), settings)
+    with _scratch(directory) as scratch:
+        by_path = read(given, scratch, settings)
         paths = {each.path: _written(each.path, by_path[each.path]) for each in given}
         runs = _in_order(by_path)
         rows = {
@@ -71,9 +71,8 @@ def of_config(
         text: Given(_path(text, path), place) for row in rows.values() for text, place in row.places.items()
     }
     directory = next(iter(rows.values())).output
-    _make(directory)
-    with TemporaryDirectory(prefix=".reading-", dir=directory) as scratch:
-        by_path = read(list(given.values()), Path(scratch), settings)
+    with _scratch(directory) as scratch:
+        by_path = read(list(given.values()), scratch, settings)
         by_text = {text: by_path[each.path] for text, each in given.items()}
         return _publish(rows, by_text, with_ours=False, verbose=verbose, render=render)
 
@@ -93,6 +92,19 @@ def _written(path: Path, runs: Sequence[Run]) -> str:
 
 def _in_order(by_path: Mapping[Path, Sequence[Run]]) -> list[Run]:
     return [run for runs in by_path.values() for run in runs]
+
+
+@contextmanager
+def _scratch(directory: Path) -> Iterator[Path]:
+    """A place for journals of others' runs, in a directory that is not left behind empty."""
+    _make(directory)
+    try:
+        with TemporaryDirectory(prefix=".reading-", dir=directory) as scratch:
+            yield Path(scratch)
+    except BaseException:
+        with suppress(OSError):
+            directory.rmdir()
+        raise
 
 
 def _make(directory: Path) -> None:

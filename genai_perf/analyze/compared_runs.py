@@ -105,7 +105,9 @@ def _read(given: Given, scratch: Path, settings: Settings) -> Iterator[_Found]:
 
 def _directory(given: Given) -> Path:
     """The run's own directory: this one, or the only one in it that has a run."""
-    below = list(run_directories(given.path))
+    every = list(run_directories(given.path))
+    below = [each for each in every if (each / JOURNAL).is_file() or any(each.glob("profile_export*.json"))]
+    below = below or every
     if len(below) > 1:
         names = ", ".join(str(each) for each in below[:4])
         more = f" and {len(below) - 4} more" if len(below) > 4 else ""

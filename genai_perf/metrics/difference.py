@@ -109,13 +109,15 @@ def averages(values: Floats, seed: int) -> Floats:
     return means
 
 
-def rates(amounts: Floats, lasted: Floats, before: float, seed: int) -> Floats:
+def rates(amounts: Floats, lasted: Floats, first: tuple[float, float], seed: int) -> Floats:
     """All amounts over all the time, in each resampling: an amount and a duration for each stretch.
 
-    `before` is time in which nothing could end yet; it is in every resampling once.
+    `first` is the amount of the first completion and the time until then, in which nothing could end; both
+    are in every resampling once.
     """
     counts = drawn(len(amounts), seed)
-    found: Floats = (counts @ amounts) / (before + counts @ lasted)
+    amount, before = first
+    found: Floats = (amount + counts @ amounts) / (before + counts @ lasted)
     return found
 
 

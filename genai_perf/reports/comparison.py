@@ -21,7 +21,7 @@ from genai_perf.reports.compared import Run, Setting, settings
 from genai_perf.types import BY_PLAN, Phase, Stats
 
 if TYPE_CHECKING:
-    from genai_perf.metrics.arrow import Floats
+    from genai_perf.metrics.arrow import Floats, Ints
     from genai_perf.metrics.columns import Columns
 
 METHOD = (
@@ -232,8 +232,8 @@ def _rate(metric: Metric, run: Run, seed: int) -> _Found | None:
         draws = difference.averages(failed, seed) if len(failed) >= difference.FEWEST else None
         parts = difference.stretches(len(failed))
     else:
-        draws = _rate_draws(metric, columns, seed) if len(columns) >= difference.FEWEST else None
-        parts = difference.stretches(len(columns))
+        draws = _rate_draws(metric, columns, seed) if len(columns) > difference.FEWEST else None
+        parts = difference.stretches(len(columns) - 1)
     return value, None, None if draws is None else Sample(value, draws, parts)
 
 
@@ -243,19 +243,25 @@ def _failed_at_all(row: Row) -> bool:
 
 
 def _rate_draws(metric: Metric, columns: Columns, seed: int) -> Floats:
-    """A rate in every resampling of the stretches between completions."""
+    """A rate in every resampling of stretches of the time between one completion and the next."""
     import numpy as np
 
+    def amount(requests: Ints) -> float:
+        """Over one second, a rate is an amount."""
+        measured = metric.measure(replace(columns.of(requests), over_s=1.0))
+        return measured if isinstance(measured, float) else 0.0
+
     order = np.argsort(columns.last_ns, kind="stable")
-    ended = columns.last_ns[order]
-    place = difference.stretch_of(len(order))
-    parts = difference.stretches(len(order))
-    # over one second, a rate is an amount
-    amounts = [metric.measure(replace(columns.of(order[place == part]), over_s=1.0)) for part in range(parts)]
-    until = ended[np.searchsorted(place, np.arange(parts), side="right") - 1]
-    lasted = np.diff(until, prepend=ended[0]) / NS_PER_S
-    before_s = float(ended[0] - columns.start_ns.min()) / NS_PER_S
-    return difference.rates(np.array(amounts, np.float64), lasted, before_s, seed)
+    first, others = order[:1], order[1:]
+    parts = np.array_split(others, difference.stretches(len(others)))
+    until_ns = np.array([columns.last_ns[part[-1]] for part in parts])
+    began_ns, first_ns = int(columns.start_ns.min()), int(columns.last_ns[first[0]])
+    return difference.rates(
+        amounts=np.array([amount(part) for part in parts]),
+        lasted=np.diff(until_ns, prepend=first_ns) / NS_PER_S,
+        first=(amount(first), (first_ns - began_ns) / NS_PER_S),
+        seed=seed,
+    )
 
 
 def _failures(result: Result) -> Floats:

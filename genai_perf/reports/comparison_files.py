@@ -112,14 +112,22 @@ def _cell(row: Row, place: int) -> dict[str, Any] | None:
         return None
     interval = between.interval if between is not None else None
     return {
-        "value": row.metric.unit.of(value),
-        "uncertainty": None if open_ is None else row.metric.unit.of(open_),
-        "difference_percent": None if between is None else 100 * between.amount,
-        "from_percent": None if interval is None else 100 * interval.low,
-        "to_percent": None if interval is None else 100 * interval.high,
-        "of_it_measuring_percent": None if interval is None else 100 * interval.measuring,
+        "value": round(row.metric.unit.of(value), _DIGITS),
+        "uncertainty": None if open_ is None else round(row.metric.unit.of(open_), _DIGITS),
+        "difference_percent": None if between is None else _percent(between.amount),
+        "from_percent": None if interval is None else _percent(interval.low),
+        "to_percent": None if interval is None else _percent(interval.high),
+        "of_it_measuring_percent": None if interval is None else _percent(interval.measuring),
         "verdict": None if between is None else str(between.verdict),
     }
+
+
+_DIGITS = 6
+"""After the point: whole nanoseconds."""
+
+
+def _percent(share: float) -> float:
+    return round(100 * share, 4)
 
 
 # -- console ----------------------------------------------------------------------------------------------
@@ -245,7 +253,7 @@ def _below(comparison: Comparison) -> Iterator[str]:
         if Verdict.DOUBTFUL in said:
             yield "in doubt: more than the runs vary, but not more than measuring may have shifted both."
         if Verdict.FEW in said:
-            yield "too few: averages, rates and medians need 10 requests of a run, a p90 50, and a p99 500."
+            yield "too few: averages and medians need 10 requests of a run, rates 11, a p90 50, a p99 500."
     yield from (f"Note: {note}" for note in comparison.notes)
 
 

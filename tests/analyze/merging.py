@@ -71,6 +71,7 @@ def leave_run(
     end: RunEnd | None = ENDED,
     prompts: int = 2,
     word: str = "hello",
+    endpoint: str = "chat",
 ) -> Path:
     """What a run leaves that began so long after noon; row i was sent with the prompt i mod `prompts`."""
     directory.mkdir(parents=True)
@@ -78,10 +79,10 @@ def leave_run(
         version="1.2.3",
         command=f"genai-perf profile --artifact-dir {directory.name}",
         started_wall_ns=NOON_NS + int(after_s * S),
-        endpoint="chat",
+        endpoint=endpoint,
         streaming=config.endpoint.streaming,
         config=config.public(),
-        tokenizer=BUILTIN,
+        tokenizer=BUILTIN if endpoint == "chat" else {},
         versions={"python": "3.11"},
     )
     journal = Journal(directory / JOURNAL, info)

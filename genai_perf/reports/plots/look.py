@@ -6,6 +6,7 @@ which a page may override and an image, which is always on white, keeps.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -46,8 +47,11 @@ class Picture:
 
 
 def stem(title: str) -> str:
-    """GenAI-Perf's rule for file names: lower case, words joined by `_`; `/` stands between words."""
-    return "_".join(title.lower().replace("/", " ").split()).strip(".")
+    """GenAI-Perf's rule for file names: the title in lower case, its words joined by `_`.
+
+    What a file system, a link or a page would take for something else parts words as a blank does.
+    """
+    return "_".join(re.sub(r"[^\w\s().,+=@-]", " ", title.lower()).split()).strip("._")
 
 
 def figure(title: str, about: str, traces: Sequence[Any], *, height: int = HEIGHT, **layout: Any) -> Figure:

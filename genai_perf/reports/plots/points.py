@@ -68,7 +68,8 @@ def label(name: str) -> str:
 
 def with_unit(text: str, name: str) -> str:
     """An axis' name with its unit, where it says none."""
-    return text if "(" in text or not name or not unit(name) else f"{text} ({unit(name)})"
+    said = unit(name) if name else ""
+    return text if not said or "(" in text or said in text.lower() else f"{text} ({said})"
 
 
 def pair(run: Run, x_metric: str, y_metric: str) -> tuple[Floats, Floats]:
