@@ -62,7 +62,9 @@ def rate_of(load: LoadConfig, file: LoadFile) -> Sequence[Stretch]:
 
 def concurrency_of(load: LoadConfig, file: LoadFile) -> Sequence[Stretch]:
     """The width of a closed loop. One that rises begins with a single place."""
-    return file.stretches or steady(load.session_concurrency or load.concurrency or 1, load.ramp_up_s, start=1)
+    return file.stretches or steady(
+        load.session_concurrency or load.concurrency or 1, load.ramp_up_s, start=1
+    )
 
 
 def arrivals(
