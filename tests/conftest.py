@@ -1,5 +1,6 @@
-"""What all tests share: golden files."""
+"""What all tests share: golden files, and no settings of whoever runs them."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="Write what the tests see into tests/golden instead of comparing; then read the diff.",
     )
+
+
+def pytest_configure() -> None:
+    for name in list(os.environ):
+        if name.startswith("GENAI_PERF_"):
+            del os.environ[name]
 
 
 @pytest.fixture

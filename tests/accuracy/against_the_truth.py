@@ -6,7 +6,6 @@ when their prompts are equally long.
 """
 
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -109,7 +108,6 @@ def measure(directory: Path, settings: dict[str, Any], *options: str, requests: 
                 *("--artifact-dir", str(directory / "artifacts")),
                 *options,
             ],
-            env={name: value for name, value in os.environ.items() if not name.startswith("GENAI_PERF_")},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

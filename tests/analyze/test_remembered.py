@@ -1,7 +1,6 @@
 """`profile --enable-checkpointing`: a run that is remembered, and not made again."""
 
 import json
-import os
 import signal
 from pathlib import Path
 
@@ -24,9 +23,6 @@ def url():
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    for name in list(os.environ):
-        if name.startswith("GENAI_PERF_"):
-            monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

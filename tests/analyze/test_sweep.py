@@ -1,6 +1,5 @@
 """From a sweep's options to its scenarios; nothing is sent."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,6 @@ from genai_perf.profile import run_name
 
 CHAT = "analyze -m gpt2 --endpoint-type chat"
 EMBEDDINGS = "analyze -m e5 --endpoint-type embeddings"
-
-
-@pytest.fixture(autouse=True)
-def no_variables(monkeypatch):
-    for name in list(os.environ):
-        if name.startswith("GENAI_PERF_"):
-            monkeypatch.delenv(name)
 
 
 @pytest.fixture

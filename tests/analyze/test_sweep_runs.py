@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from made_run import FILES
 
 from genai_perf.analyze import Results, remembered, run
 from genai_perf.cli import main
@@ -34,9 +34,6 @@ def url():
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    for name in list(os.environ):
-        if name.startswith("GENAI_PERF_"):
-            monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -65,15 +62,7 @@ def test_a_sweep_finds_the_knee_where_the_server_has_no_more_places(url, here, c
         left = {
             file.name for file in (here / f"artifacts/gpt2-openai-chat-concurrency{concurrency}").iterdir()
         }
-        assert {
-            "inputs.json",
-            "records.arrows",
-            "run.json",
-            "profile_export.json",
-            "profile_export_genai_perf.csv",
-            "profile_export_genai_perf.json",
-            "telemetry.arrows",
-        } == left
+        assert left == FILES
     throughput = [float(row["Request Throughput (requests/sec)"]) for row in rows()]
     assert sorted(throughput, reverse=True) == throughput
     for name in ("analyze_export_genai_perf.csv", "analyze_export_genai_perf.json"):

@@ -1,6 +1,5 @@
 """From argv to what `genai_perf.profile` is called with, and to errors and exit codes, in this process."""
 
-import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -11,13 +10,6 @@ from genai_perf.cli import main
 from genai_perf.exceptions import Interrupted, ServerError
 
 CHAT = ["profile", "-m", "gpt2", "--endpoint-type", "chat"]
-
-
-@pytest.fixture(autouse=True)
-def no_variables(monkeypatch):
-    for name in list(os.environ):
-        if name.startswith("GENAI_PERF_"):
-            monkeypatch.delenv(name)
 
 
 @pytest.fixture

@@ -67,9 +67,6 @@ def options_of(config):
 @pytest.fixture
 def calls(monkeypatch, tmp_path):
     """What the command line hands on; nothing is sent. The files that the commands name are there."""
-    for name in list(os.environ):
-        if name.startswith("GENAI_PERF_"):
-            monkeypatch.delenv(name)
     monkeypatch.setenv("API_KEY", "secret")
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -6,25 +6,22 @@ its row of SERVERS. The first json block under "What is sent" is a body that the
 
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 
 import greeter
 import pytest
+from pages import PAGES, ROOT, blocks, examples, first_words, shape
 from server import Peer, Server, answer
 
 from genai_perf import endpoints
 from genai_perf.server.process import EmbeddedServer
 from genai_perf.server.settings import ServerSettings
 
-ROOT = Path(__file__).parents[2]
-PAGES = ROOT / "docs" / "endpoints"
 RECORDED = ROOT / "tests" / "dialects"
 LIMIT_S = 60
 
@@ -103,23 +100,6 @@ OF_TRITON = {"generate", "kserve"}
 """Pages whose examples run against Triton, in `tests/triton`."""
 
 
-def blocks(name: str, language: str) -> list[list[str]]:
-    text = (PAGES / f"{name}.md").read_text()
-    found = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [block.splitlines() for block in found]
-
-
-def examples(name: str) -> list[tuple[str, list[str]]]:
-    """Each command, continuation lines joined, with the output shown under it."""
-    found = []
-    for lines in blocks(name, "console"):
-        command = lines.pop(0).removeprefix("$ ")
-        while command.endswith("\\"):
-            command = f"{command.removesuffix(chr(92))}{lines.pop(0).strip()}"
-        found.append((command, lines))
-    return found
-
-
 EXAMPLES = [(name, place) for name, servers in SERVERS.items() for place in range(len(servers))]
 
 
@@ -128,31 +108,16 @@ def run(command: str, url: str, directory: Path) -> "subprocess.CompletedProcess
     program, *words = shlex.split(command.replace("localhost:8000", url))
     assert program == "genai-perf"
     (directory / "inputs").symlink_to(ROOT / "inputs")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GENAI_PERF_")}
     return subprocess.run(
         [sys.executable, "-m", "genai_perf", *words],
         cwd=directory,
-        env={**kept, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=LIMIT_S,
         check=False,
     )
-
-
-def shape(value: Any) -> Any:
-    """What a body looks like: its keys, and what kind of value each has; a list by its first entry."""
-    if isinstance(value, dict):
-        return {key: shape(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [shape(value[0])] if value else []
-    return type(value).__name__
-
-
-def first_words(line: str) -> str:
-    """What a line of output is about: the name in a row of the table, or the words before a colon."""
-    return re.split(r"[│┃:]", line.strip("│┃ "), maxsplit=1)[0].strip()
 
 
 @pytest.mark.parametrize(("name", "place"), EXAMPLES, ids=[f"{name}-{place}" for name, place in EXAMPLES])

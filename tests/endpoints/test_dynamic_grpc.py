@@ -1,7 +1,6 @@
 """Dynamic gRPC from the command line to the files, against grpcio's own server."""
 
 import json
-import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -27,13 +26,6 @@ METHOD = f"--grpc-method a.B/C --input-file {ROWS}"
 def url() -> Iterator[str]:
     with greeter.serving() as url:
         yield url
-
-
-@pytest.fixture(autouse=True)
-def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("GENAI_PERF_"):
-            monkeypatch.delenv(name)
 
 
 def argv(url: str, directory: Path, method: str, rows: Path, *options: str) -> list[str]:

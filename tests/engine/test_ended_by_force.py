@@ -2,7 +2,6 @@
 """Runs that are interrupted, killed, or meet a full disk: real processes against a real server."""
 
 import json
-import os
 import re
 import resource
 import signal
@@ -29,7 +28,6 @@ def serve(**settings):
 @contextmanager
 def profile(directory, url, *options, until=("--benchmark-duration", "3600"), **popen):
     """`genai-perf profile` in a process of its own that does not end by itself."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("GENAI_PERF_")}
     command = [
         "profile",
         "-m",
@@ -46,7 +44,6 @@ def profile(directory, url, *options, until=("--benchmark-duration", "3600"), **
     command += ["--artifact-dir", str(directory), *options]
     process = subprocess.Popen(
         [sys.executable, "-m", "genai_perf", *command],
-        env=environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

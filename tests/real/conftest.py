@@ -1,40 +1,30 @@
 """llama.cpp's own server with a tiny model of our own, and the installed `genai-perf` to measure it with."""
 
 import importlib.util
-import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+import real_servers
 import tiny_llama
 from llama_server import LlamaServer, running
-from real_run import RealRun, profile
+from made_run import MadeRun
+from real_run import profile
 
 HERE = Path(__file__).parent
-MISSING = [name for name in ("xllamacpp", "gguf") if importlib.util.find_spec(name) is None]
-REASON = f"{' and '.join(MISSING)} not installed; `make setup-real` does it"
-LOG_TAIL = 4000
+_NOT_THERE = [name for name in ("xllamacpp", "gguf") if importlib.util.find_spec(name) is None]
+MISSING = f"{' and '.join(_NOT_THERE)} not installed; `make setup-real` does it" if _NOT_THERE else None
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in here as `real`; without the runtime it is skipped, but in CI it fails (see `model`)."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.real)
-            if MISSING and not os.environ.get("CI"):
-                item.add_marker(pytest.mark.skip(reason=REASON))
+    real_servers.mark(items, HERE, pytest.mark.real, MISSING)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the servers logged when a test has failed."""
     report = yield
-    if report.failed and isinstance(item, pytest.Function):
-        for server in item.funcargs.values():
-            if isinstance(server, LlamaServer):
-                log = server.log.read_text(errors="replace")[-LOG_TAIL:]
-                report.sections.append((f"llama.cpp at {server.url}", log))
+    real_servers.show_logs(item, report, LlamaServer, "llama.cpp")
     return report
 
 
@@ -42,7 +32,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model's file, its tokenizer beside it."""
     if MISSING:
-        pytest.fail(REASON)
+        pytest.fail(MISSING)
     return tiny_llama.make(tmp_path_factory.mktemp("model"))
 
 
@@ -73,10 +63,10 @@ def api_key() -> str:
 
 
 @pytest.fixture(scope="session")
-def measure(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., RealRun]:
+def measure(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MadeRun]:
     """`measure(server, "--endpoint-type", "chat", …)`: a run with artifacts of its own."""
 
-    def run(server: LlamaServer, *options: str) -> RealRun:
+    def run(server: LlamaServer, *options: str) -> MadeRun:
         return profile(server.url, model.parent, tmp_path_factory.mktemp("run"), *options)
 
     return run

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from llama_server import SLOT_CONTEXT, SLOTS, LlamaServer
-from real_run import FILES, REPORTS, RealRun, figures_again, genai_perf, most_in_flight
+from made_run import FILES, MadeRun
+from real_run import REPORTS, figures_again, genai_perf, most_in_flight
 from tiny_llama import TEMPLATE_TOKENS
 
-Measure = Callable[..., RealRun]
+Measure = Callable[..., MadeRun]
 
 ISL, OSL, REQUESTS = 100, 24, 40
 WORKLOAD = ("--synthetic-input-tokens-mean", str(ISL), "--output-tokens-mean", str(OSL))
@@ -41,7 +42,7 @@ class Scenario:
     """A run, and by how much it raised the server's own counts."""
 
     options: tuple[str, ...]
-    run: RealRun
+    run: MadeRun
     server_output_tokens: float
     server_input_tokens: float
 
@@ -137,15 +138,15 @@ def test_json_and_csv_say_what_the_journal_gives_when_it_is_reckoned_again(scena
 def test_the_files_are_complete_and_tell_of_the_same_requests(scenario: Scenario) -> None:
     run = scenario.run
     assert FILES == {file.name for file in run.directory.iterdir()}
-    exported = sorted(run.raw["requests"], key=lambda request: request["timestamp"])
+    exported = sorted(run.experiment["requests"], key=lambda request: request["timestamp"])
     recorded = sorted(run.answered, key=lambda row: row["start_ns"])
     assert len(recorded) == len(exported)
     origin_ns = exported[0]["timestamp"] - recorded[0]["start_ns"]
     for request, row in zip(exported, recorded, strict=True):
         assert row["start_ns"] == request["timestamp"] - origin_ns
         assert row["content_ns"] == [at_ns - origin_ns for at_ns in request["response_timestamps"]]
-        assert run.inputs[row["input_index"]] == json.loads(request["request_inputs"]["payload"])
-    assert {OSL} == {body["max_tokens"] for body in run.inputs}
+        assert run.bodies[row["input_index"]] == json.loads(request["request_inputs"]["payload"])
+    assert {OSL} == {body["max_tokens"] for body in run.bodies}
 
 
 def test_the_reports_made_again_from_the_journal_are_the_same(scenario: Scenario, tmp_path: Path) -> None:
@@ -233,7 +234,7 @@ def test_the_old_command_line_measures_the_same_server(
     passed_through = "--concurrency-range 3 --request-count 9 --max-threads 3"
     extra = ["--extra-inputs", f"max_tokens:{OSL}"]
     done = genai_perf(*old.split(), *own.split(), *extra, "--", *passed_through.split())
-    run = RealRun(done.returncode, done.stdout, done.stderr, tmp_path)
+    run = MadeRun(done.returncode, done.stdout, done.stderr, tmp_path)
     assert (0, 9) == (run.exit_code, len(run.answered)), run.stderr
     assert 3 == most_in_flight(run)
 
@@ -242,7 +243,7 @@ def test_embeddings_are_measured_in_batches(embedder: LlamaServer, measure: Meas
     batches = ("--batch-size-text", "3", "--synthetic-input-tokens-mean", "50")
     run = measure(embedder, "--endpoint-type", "embeddings", *batches, *LOAD)
     assert (0, REQUESTS) == (run.exit_code, len(run.answered)), run.stderr
-    assert {3} == {len(body["input"]) for body in run.inputs}
+    assert {3} == {len(body["input"]) for body in run.bodies}
     assert {150} == {row["usage_input_tokens"] for row in run.answered}
     for tag in ("request_throughput", "request_count"):
         assert figures_again(run)[tag] == pytest.approx(run.export[tag]["avg"]), tag
@@ -272,7 +273,7 @@ def test_a_prompt_that_is_too_long_is_counted_with_the_servers_words(
     assert "exceeds the available context size" in run.export["errors"]["http_400"]["message"]
     assert "4 x http_400: request (" in run.stdout
     assert {400} == {row["status"] for row in run.requests if row["error_kind"]}
-    assert (8, 4) == (len(run.raw["requests"]), len(run.raw["unanswered_requests"]))
+    assert (8, 4) == (len(run.experiment["requests"]), len(run.experiment["unanswered_requests"]))
 
 
 def test_a_run_in_which_everything_fails_is_an_error_in_the_servers_words(

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import tiny_clip
 from llama_server import LlamaServer, running
+from made_run import MadeRun
 from PIL import Image
-from real_run import RealRun
 from tiny_llama import TEMPLATE_TOKENS
 
-Measure = Callable[..., RealRun]
+Measure = Callable[..., MadeRun]
 MULTIMODAL = ("--endpoint-type", "multimodal")
 TEXT = ("--synthetic-input-tokens-mean", "20", "--output-tokens-mean", "8")
 BY_SERVER = "--use-server-token-count"
@@ -40,7 +40,7 @@ def test_every_image_that_was_made_is_seen(
     assert {images} == {row["images"] for row in run.answered}
     urls = [
         part["image_url"]["url"]
-        for body in run.inputs
+        for body in run.bodies
         for part in body["messages"][0]["content"]
         if part["type"] == "image_url"
     ]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from llama_server import SLOTS, LlamaServer
-from real_run import RealRun
+from made_run import MadeRun
 from tiny_llama import NAME, TEMPLATE_TOKENS
 
-Measure = Callable[..., RealRun]
+Measure = Callable[..., MadeRun]
 
 ISL, OSL, REQUESTS = 60, 16, 20
 WORKLOAD = ("--synthetic-input-tokens-mean", str(ISL), "--output-tokens-mean", str(OSL))
@@ -45,7 +45,7 @@ def test_documents_are_ranked_in_both_dialects(
     batches = ("--batch-size-text", "2", "--num-dataset-entries", "5")
     run = measure(reranker, "--endpoint-type", api, "--input-file", str(tmp_path), *batches, *tei, *LOAD)
     assert (0, REQUESTS) == (run.exit_code, len(run.answered)), run.stderr
-    for body in run.inputs:
+    for body in run.bodies:
         ranked = body["texts"] if path else body["documents"]
         assert 2 == len(ranked) == len(set(passages) & set(ranked))
         assert path or NAME == body["model"]
@@ -57,7 +57,7 @@ def test_made_up_queries_and_passages_are_ranked(reranker: LlamaServer, measure:
     made = ("--input-file", "synthetic:queries,passages", "--synthetic-input-tokens-mean", "20")
     run = measure(reranker, "--endpoint-type", "rerank", *made, "--num-dataset-entries", "5", *LOAD)
     assert (0, REQUESTS) == (run.exit_code, len(run.answered)), run.stderr
-    assert 5 == len({body["query"] for body in run.inputs}) == len({*run.inputs[0]["documents"]}) * 5
+    assert 5 == len({body["query"] for body in run.bodies}) == len({*run.bodies[0]["documents"]}) * 5
 
 
 def test_a_server_that_ranks_nothing_is_an_error_in_its_words(llama: LlamaServer, measure: Measure) -> None:
@@ -104,7 +104,7 @@ def test_several_models_share_the_requests(llama: LlamaServer, measure: Measure,
         chosen = ("--model-selection-strategy", strategy, "--request-count", "12")
         run = measure(llama, "--endpoint-type", "chat", *few, *models, *chosen)
         assert (0, 12) == (run.exit_code, len(run.answered)), run.stderr
-        asked = [body["model"] for body in run.inputs]
+        asked = [body["model"] for body in run.bodies]
         in_turn = [NAME, "lora-b", "lora-c"] * 4
         assert (asked == in_turn) == (strategy == "round_robin")
         assert {NAME, "lora-b", "lora-c"} == {*asked}

@@ -3,17 +3,17 @@
 from collections.abc import Callable
 
 from llama_server import LlamaServer
-from real_run import RealRun
+from made_run import MadeRun
 from tiny_llama import TEMPLATE_TOKENS
 
-Measure = Callable[..., RealRun]
+Measure = Callable[..., MadeRun]
 
 ISL, OSL, REQUESTS = 100, 24, 24
 CHAT = ("--endpoint-type", "chat", "--streaming", "--use-server-token-count")
 WORKLOAD = ("--synthetic-input-tokens-mean", str(ISL), "--output-tokens-mean", str(OSL))
 
 
-def run_of(measure: Measure, llama: LlamaServer, *options: str) -> RealRun:
+def run_of(measure: Measure, llama: LlamaServer, *options: str) -> MadeRun:
     load = ("--concurrency", "3", "--request-count", str(REQUESTS), "--warmup-request-count", "5")
     run = measure(llama, *CHAT, *WORKLOAD, *load, *options)
     assert (0, REQUESTS) == (run.exit_code, len(run.answered)), run.stderr

@@ -1,40 +1,30 @@
 """NVIDIA's Triton with the models of `repository.py`, started once, and `genai-perf` to measure it with."""
 
-import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+import real_servers
 import repository
 import triton_server
 from certificates import Authority
-from triton_run import TritonRun, profile
+from made_run import MadeRun
+from triton_run import profile
 from triton_server import TritonServer
 
 HERE = Path(__file__).parent
 MISSING = triton_server.missing()
-LOG_TAIL = 4000
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in here; without the server it is skipped, but in CI it fails (see `triton`)."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.triton)
-            if MISSING and not os.environ.get("CI"):
-                item.add_marker(pytest.mark.skip(reason=MISSING))
+    real_servers.mark(items, HERE, pytest.mark.triton, MISSING)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the server logged when a test has failed."""
     report = yield
-    if report.failed and isinstance(item, pytest.Function):
-        for server in item.funcargs.values():
-            if isinstance(server, TritonServer):
-                log = server.log.read_text(errors="replace")[-LOG_TAIL:]
-                report.sections.append((f"Triton at {server.grpc}", log))
+    real_servers.show_logs(item, report, TritonServer, "Triton")
     return report
 
 
@@ -71,10 +61,10 @@ def secure_triton(authority: Authority, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="session")
-def measure(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., TritonRun]:
+def measure(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MadeRun]:
     """`measure("-m", "vllm_like", …)`: a run with artifacts of its own."""
 
-    def run(*options: str) -> TritonRun:
+    def run(*options: str) -> MadeRun:
         return profile(tmp_path_factory.mktemp("run"), *options)
 
     return run

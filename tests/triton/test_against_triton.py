@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from certificates import Authority
-from triton_run import TritonRun, genai_perf
+from made_run import MadeRun
+from triton_run import genai_perf
 from triton_server import TritonServer
 
-Measure = Callable[..., TritonRun]
+Measure = Callable[..., MadeRun]
 
 SENTENCE = ["the", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog"]
 PREFILL_NS, TOKEN_NS = 20_000_000, 4_000_000
@@ -63,7 +64,7 @@ class Measured:
     """A scenario's run, and by how much it raised the server's own counts of its model."""
 
     scenario: Scenario
-    run: TritonRun
+    run: MadeRun
     counted: dict[str, int]
 
 

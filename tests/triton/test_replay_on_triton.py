@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable
 
 import pytest
-from triton_run import TritonRun, genai_perf
+from made_run import MadeRun
+from triton_run import genai_perf
 from triton_server import TritonServer
 
-Measure = Callable[..., TritonRun]
+Measure = Callable[..., MadeRun]
 
 LOAD = ("--isl", "20", "--osl", "4", "--request-rate", "100", "--request-count", "12", "--num-prompts", "14")
 SCENARIOS = {

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from triton_run import TritonRun
+from made_run import MadeRun
 from triton_server import TritonServer
 
 from genai_perf.config.schema import TokenizerConfig
@@ -12,7 +12,7 @@ from genai_perf.workload.tokenizer import load
 
 
 def test_a_trace_is_sent_to_triton_by_its_own_instants(
-    triton: TritonServer, measure: Callable[..., TritonRun], tmp_path: Path
+    triton: TritonServer, measure: Callable[..., MadeRun], tmp_path: Path
 ) -> None:
     rows = [
         {"timestamp": at, "input_length": 600, "output_length": 4, "hash_ids": [1, at]} for at in (10, 30, 70)
