@@ -189,7 +189,7 @@ def test_a_report_changes_only_what_is_given(runs):
     ("argv", "message"),
     [
         (["profil"], "no command profil; did you mean profile?"),
-        (["compare", "-f", "x"], "genai-perf compare is not available in this version"),
+        (["compare", "-f", "x"], "--files: x is not there"),
         (["config", "-f", "x"], "x: cannot be read: No such file or directory"),
         (["config"], "--file is missing"),
         (["profile"], "The -m/--model option is required and cannot be empty."),

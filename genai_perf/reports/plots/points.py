@@ -78,12 +78,24 @@ def pair(run: Run, x_metric: str, y_metric: str) -> tuple[Floats, Floats]:
 
     if x_metric == POSITIONS:
         return _chunks(run)
-    y = run.values(TAGS[y_metric])
-    x = run.values(TAGS[x_metric]) if x_metric else y
+    if not x_metric:
+        y = run.values(TAGS[y_metric])
+        x = y
+    else:
+        x, y = (_of_requests(run, TAGS[name]) for name in (x_metric, y_metric))
     if x is None or y is None:
         return np.empty(0), np.empty(0)
     both = ~(np.isnan(x) | np.isnan(y))
     return x[both], y[both]
+
+
+def _of_requests(run: Run, tag: str) -> Floats | None:
+    """A value for each request that counts; how late requests were sent is known of failed ones too."""
+    columns = run.columns
+    if tag != "send_lateness" or columns.due_ns is None:
+        return run.values(tag)
+    late: Floats = (columns.start_ns - columns.due_ns) / CATALOG[tag].unit.base
+    return late
 
 
 def _chunks(run: Run) -> tuple[Floats, Floats]:

@@ -48,6 +48,8 @@ class Member:
 
     label: str
     """What the reader knows it by, as plotly can take it."""
+    title: str
+    """The same, where some stand beside each other."""
     name: str
     """GenAI-Perf's name of it, for the parquet files."""
     colour: str
@@ -58,15 +60,21 @@ class Member:
 def members(runs: Sequence[ComparedRun]) -> list[Member]:
     """The runs as they are drawn."""
     return [
-        Member(short(each.label), each.name, colour, series.read(each.result))
+        Member(
+            label=short(each.label),
+            title=short(each.label, _LONGEST_NAME // min(len(runs), MOST_A_ROW) + 10),
+            name=each.name,
+            colour=colour,
+            run=series.read(each.result),
+        )
         for each, colour in zip(runs, cycle(PALETTE))
     ]
 
 
-def short(label: str) -> str:
-    """A label as long as an axis can bear, for plotly, which would read tags in it."""
-    if len(label) > _LONGEST_NAME:
-        half = _LONGEST_NAME // 2 - 1
+def short(label: str, most: int = _LONGEST_NAME) -> str:
+    """A label as long as there is room for, for plotly, which would read tags in it."""
+    if len(label) > most:
+        half = most // 2 - 1
         label = f"{label[:half]}…{label[-half:]}"
     return escape(label, quote=False)
 
@@ -267,7 +275,7 @@ def _heatmaps(row: Row, found: _Points) -> tuple[Figure, int]:
         cols=columns,
         shared_xaxes=True,
         shared_yaxes=True,
-        subplot_titles=[each.label for each, _ in found] if titled else None,
+        subplot_titles=[each.title for each, _ in found] if titled else None,
         horizontal_spacing=0.03,
         vertical_spacing=0.1 / max(rows - 1, 1),
     )
@@ -304,6 +312,7 @@ def _heatmaps(row: Row, found: _Points) -> tuple[Figure, int]:
         },
     )
     drawn.update_layout(margin={"t": 100 if titled else 76})
+    drawn.update_annotations(font_size=13)
     for place in range(len(found)):
         at = {"row": place // columns + 1, "col": place % columns + 1}
         x, y = _map_axis(x_edges, plot.x_metric), _map_axis(y_edges, plot.y_metric)

@@ -168,11 +168,7 @@ def distributions(members: Sequence[Member]) -> Picture | None:
         )
     drawn.update_yaxes(title_text="Percentile (% of the requests)", row=1, col=1)
     drawn.update_yaxes(range=[0, 102])
-    dress(
-        drawn,
-        CURVES,
-        "a curve further left is faster at that percentile; where they cross, neither is at all",
-    )
+    dress(drawn, CURVES, "further left is faster at that percentile; none is at all where curves cross")
     return Picture(CURVES, drawn, width=350 + 300 * len(tags))
 
 
