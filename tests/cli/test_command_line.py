@@ -189,7 +189,7 @@ def test_a_report_changes_only_what_is_given(runs):
     ("argv", "message"),
     [
         (["profil"], "no command profil; did you mean profile?"),
-        (["compare", "-f", "x"], "--files: x is not there"),
+        (["compare"], "Either the --config or --files option must be specified."),
         (["config", "-f", "x"], "x: cannot be read: No such file or directory"),
         (["config"], "--file is missing"),
         (["profile"], "The -m/--model option is required and cannot be empty."),
