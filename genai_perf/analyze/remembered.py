@@ -7,13 +7,11 @@ scenario of a sweep with the same settings are the same measurement, whichever w
 from __future__ import annotations
 
 import logging
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from genai_perf import __version__
 from genai_perf.analyze import identity
@@ -23,7 +21,7 @@ from genai_perf.analyze.run_directory import recorded_config
 from genai_perf.analyze.scenario import Scenario
 from genai_perf.config.schema import CheckpointConfig, Config, OutputConfig
 from genai_perf.exceptions import GenAIPerfError, Interrupted
-from genai_perf.profile import Session, publish, run_name
+from genai_perf.profile import Patience, Session, publish, run_name
 from genai_perf.profile.former import Former, former_run
 
 if TYPE_CHECKING:
@@ -56,8 +54,8 @@ def _take(config: Config, checkpoint: Checkpoint, settings: CheckpointConfig, se
     begun = begun_run(planned, directory, settings, config.output)
     announce(checkpoint, planned, config.output, is_continued=begun is not None)
     located = session.located(config)
-    result = session.measure(located, directory, begun)
-    with kept_first():
+    with Patience(directory, quiet=config.output.quiet) as patience:
+        result = session.measure(located, directory, begun, ended=patience.begin)
         try:
             exit_code = publish(result, directory, config.output, asked=located)
         except GenAIPerfError as error:
@@ -133,26 +131,6 @@ def concluded(
     if exit_code:
         return planned.failed("ended by its error rate", figures)
     return planned.measured(figures, gpus)
-
-
-@contextmanager
-def kept_first() -> Iterator[None]:
-    """A Ctrl-C in here waits until what was measured is kept; a second one does not."""
-    came = 0
-
-    def note(*_: Any) -> None:
-        nonlocal came
-        came += 1
-        if came > 1:
-            raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if came:
-        raise KeyboardInterrupt
 
 
 def say(text: str, output: OutputConfig) -> None:

@@ -21,7 +21,7 @@ from genai_perf.analyze.sweep import Step, Sweep
 from genai_perf.clock import NS_PER_S
 from genai_perf.config.schema import CheckpointConfig, Config, OutputConfig
 from genai_perf.exceptions import GenAIPerfError, Interrupted, ServerError
-from genai_perf.profile import Session, run_name, verdict, write_reports
+from genai_perf.profile import Patience, Session, run_name, verdict, write_reports
 from genai_perf.profile.directory import JOURNAL, RUN
 from genai_perf.profile.former import Former
 
@@ -63,6 +63,9 @@ def run(sweep: Sweep, *, command: str) -> int:
                 if state.exit_code == Interrupted.exit_code:
                     break
         except KeyboardInterrupt:  # while nothing was in flight
+            state.exit_code = Interrupted.exit_code
+        except Interrupted as error:  # a second one, while reports were made
+            say(f"{error.message}\nhint: {error.hint}", output)
             state.exit_code = Interrupted.exit_code
         if state.exit_code == Interrupted.exit_code and checkpoint.places:
             say(
@@ -124,18 +127,18 @@ class _State:
         """One run with all its reports; the exit code is the one that `profile` would have."""
         config = session.located(planned.step.config)
         directory, scenario = planned.directory, planned.scenario
-        try:
-            result = session.measure(config, directory, begun)
-        except ServerError as error:
-            if not self.has_reached:
-                raise
-            _tell(error, config.output)
-            self._keep(scenario.failed(error.message), error.exit_code)
-            return
-        self.has_reached = True
-        if result.end is not None:
-            self.past, self.past_s = config, result.end.recorded_ns / NS_PER_S
-        with remembered.kept_first():
+        with Patience(directory, quiet=config.output.quiet) as patience:
+            try:
+                result = session.measure(config, directory, begun, ended=patience.begin)
+            except ServerError as error:
+                if not self.has_reached:
+                    raise
+                _tell(error, config.output)
+                self._keep(scenario.failed(error.message), error.exit_code)
+                return
+            self.has_reached = True
+            if result.end is not None:
+                self.past, self.past_s = config, result.end.recorded_ns / NS_PER_S
             write_reports(result, directory, config.output)
             try:
                 exit_code = verdict(result, directory, config)

@@ -29,6 +29,8 @@ class Job:
     """What the file says that the load options name, if they name one."""
     before_benchmark: Callable[[], Awaitable[None]] | None = None
     """Awaited when the warm-up is over and nothing has been measured yet."""
+    ended: Callable[[], None] | None = None
+    """Called when the last answer is there, and signals are no longer the run's."""
     half: Half | None = None
     """What was measured before an interruption; the run is the rest then."""
     feed: Feed | None = None

@@ -231,10 +231,10 @@ class Run:
             self._say("giving up the requests in flight")
             self._runner.abort()
             return
-        if self._runner.in_flight:
-            self._say(
-                f"waiting for {self._runner.in_flight:,} requests in flight; Ctrl-C again gives them up"
-            )
+        if (waited := self._runner.in_flight) == 1:
+            self._say("waiting for the request in flight; Ctrl-C again gives it up")
+        elif waited:
+            self._say(f"waiting for {waited:,} requests in flight; Ctrl-C again gives them up")
         self._stop_reason = None
         self._stop("interrupted")
 
@@ -247,6 +247,8 @@ class Run:
         def restore() -> None:
             for number in handled:
                 loop.remove_signal_handler(number)
+            if self._job.ended is not None:
+                self._job.ended()
 
         return restore
 

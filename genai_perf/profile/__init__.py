@@ -7,12 +7,23 @@ from pathlib import Path
 
 from genai_perf.config.schema import Config, MetricsConfig, OutputConfig, TokenizerConfig
 from genai_perf.profile.directory import run_name
+from genai_perf.profile.patience import Patience
 from genai_perf.profile.publish import publish, write_reports
 from genai_perf.profile.session import Session
 from genai_perf.profile.summarize import summarize
 from genai_perf.profile.verdict import verdict
 
-__all__ = ["Session", "publish", "report", "run", "run_name", "summarize", "verdict", "write_reports"]
+__all__ = [
+    "Patience",
+    "Session",
+    "publish",
+    "report",
+    "run",
+    "run_name",
+    "summarize",
+    "verdict",
+    "write_reports",
+]
 
 
 def run(config: Config, *, command: str, repeats: Path | None = None) -> int:
@@ -22,9 +33,10 @@ def run(config: Config, *, command: str, repeats: Path | None = None) -> int:
     as. Raises GenAIPerfError.
     """
     directory = config.output.artifact_dir / run_name(config)
-    with Session(command, repeats) as session:
+    patience = Patience(directory, quiet=config.output.quiet)
+    with Session(command, repeats) as session, patience:
         config = session.located(config)
-        result = session.measure(config, directory)
+        result = session.measure(config, directory, ended=patience.begin)
         return publish(result, directory, config.output, asked=config)
 
 

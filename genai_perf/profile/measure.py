@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,12 +47,13 @@ def measure(
     sampler: "Sampler | None" = None,
     *,
     asked: Asked,
+    ended: Callable[[], None] | None = None,
 ) -> None:
     """Make the run, or the rest of a former one, and leave its files in `directory`. Raises GenAIPerfError.
 
     `kept` is what the session's runs leave open on the `loop`, which is theirs as well. `sampler` asks the
     server and the GPUs beside the run. `served` is the Triton that is asked what its models did. `asked` is
-    what the run's own files tell of it.
+    what the run's own files tell of it. `ended` is called when the last answer is there.
     """
     from genai_perf.engine import run as engine
     from genai_perf.engine.job import Job
@@ -68,7 +69,7 @@ def measure(
             for line in sampler.complaints():
                 logger.warning("%s", line)
 
-    job = Job(config, endpoint, workload, load_files.read(config.load), before_benchmark)
+    job = Job(config, endpoint, workload, load_files.read(config.load), before_benchmark, ended)
     counted_by = tokenizer.info() if tokenizer is not None else {}
     half = _half(former, job, counted_by, directory) if former is not None else None
     feed = None

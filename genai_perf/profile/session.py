@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections import deque
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -74,10 +75,18 @@ class Session:
         found = tuple(urls.EMBEDDED if url == self._embedded_url else url for url in config.endpoint.urls)
         return replace(config, endpoint=replace(config.endpoint, urls=found))
 
-    def measure(self, config: Config, directory: Path, former: Former | None = None) -> "Result":
+    def measure(
+        self,
+        config: Config,
+        directory: Path,
+        former: Former | None = None,
+        *,
+        ended: Callable[[], None] | None = None,
+    ) -> "Result":
         """Make the run, leave its records in `directory`, and read them. Raises GenAIPerfError.
 
         `former` is the directory's interrupted run of the same settings: where possible this is its rest.
+        `ended` is called when the last answer is there.
         """
         endpoint = endpoints.get(str(config.endpoint.type), config.endpoint.backend)
         self._look_for_sources(config)
@@ -91,7 +100,8 @@ class Session:
             tokenizer, workload = self._prepare(config, endpoint, served)
         loop, kept = self._loop()
         shared = loop, kept, served, former, self._sampler
-        measure(config, endpoint, workload, tokenizer, directory, self._command, *shared, asked=asked)
+        run = config, endpoint, workload, tokenizer, directory, self._command
+        measure(*run, *shared, asked=asked, ended=ended)
         return summarize(directory, counter=tokenizer)
 
     def read(self, config: Config, directory: Path) -> "Result":

@@ -1,14 +1,11 @@
 """`profile --enable-checkpointing`: a run that is remembered, and not made again."""
 
-import json
-import signal
 from pathlib import Path
 
 import pytest
 
 from genai_perf.analyze import Results
 from genai_perf.analyze.parameters import load_of
-from genai_perf.analyze.remembered import kept_first
 from genai_perf.cli import main
 from genai_perf.config.schema import Config, InputConfig, LoadConfig
 from genai_perf.server.process import EmbeddedServer
@@ -134,45 +131,3 @@ def test_a_run_alone_is_told_by_its_load(load, told):
 def test_a_replay_is_told_by_the_run_that_it_replays():
     config = Config(load=LoadConfig(fixed_schedule=True), input=InputConfig(replay=Path("artifacts/former")))
     assert ("replay", "artifacts/former") == load_of(config.public())
-
-
-# -- Ctrl-C ---------------------------------------------------------------------------------------------
-
-
-def keep_with(interrupts, then):
-    """What `kept_first` is for, with so many Ctrl-C in the middle of it."""
-    with kept_first():
-        for _ in range(interrupts):
-            signal.raise_signal(signal.SIGINT)
-        then()
-
-
-def test_a_ctrl_c_waits_until_what_was_measured_is_kept():
-    done = []
-    with pytest.raises(KeyboardInterrupt):
-        keep_with(1, lambda: done.append("kept"))
-    assert ["kept"] == done
-    assert signal.default_int_handler is signal.getsignal(signal.SIGINT)
-
-
-def test_a_second_ctrl_c_does_not_wait():
-    done = []
-    with pytest.raises(KeyboardInterrupt):
-        keep_with(2, lambda: done.append("never"))
-    assert [] == done
-    assert signal.default_int_handler is signal.getsignal(signal.SIGINT)
-
-
-def test_an_error_in_there_is_not_hidden_by_a_ctrl_c():
-    with pytest.raises(ZeroDivisionError):
-        keep_with(1, lambda: 1 / 0)
-
-
-def test_the_summary_of_a_later_sweep_lists_what_profile_has_measured(url, here):
-    assert 0 == main(line(url, "--enable-checkpointing --request-rate 50"))
-    assert 0 == main(line(url, "--sweep-list 1", "analyze"))
-    names = [
-        each["parameters"]
-        for each in json.loads((here / "analyze_export_genai_perf.json").read_text())["scenarios"]
-    ]
-    assert {"request_rate": 50} in names

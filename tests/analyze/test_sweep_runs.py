@@ -15,6 +15,7 @@ from made_run import FILES
 from genai_perf.analyze import Results, remembered, run
 from genai_perf.cli import main
 from genai_perf.engine.journal import read
+from genai_perf.profile import session
 from genai_perf.server.process import EmbeddedServer
 from genai_perf.server.settings import ServerSettings
 
@@ -361,6 +362,36 @@ def test_an_interrupt_while_a_scenario_is_written_up_keeps_it_and_ends_the_sweep
     monkeypatch.undo()
     assert 0 == main(line(url, "--sweep-list 2,1"))
     assert [(2, "measured"), (1, "measured")] == outcomes()
+
+
+def test_an_interrupt_while_the_records_are_read_keeps_the_scenario(url, monkeypatch):
+    read_records = session.summarize
+
+    def interrupted(*given, **named):
+        signal.raise_signal(signal.SIGINT)
+        return read_records(*given, **named)
+
+    monkeypatch.setattr(session, "summarize", interrupted)
+    assert 130 == main(line(url, "--sweep-list 2,1"))
+    assert [(2, "measured")] == outcomes()
+
+
+def test_a_second_interrupt_while_a_scenario_is_written_up_leaves_it_to_the_next_sweep(
+    url, capsys, monkeypatch
+):
+    def interrupted(*given):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(run, "write_reports", interrupted)
+    assert 130 == main(line(url, "--sweep-list 2,1"))
+    directory = "artifacts/gpt2-openai-chat-concurrency2"
+    told = f"interrupted while its reports were made; the records are in {directory}"
+    assert f"{told}\nhint: genai-perf report {directory} makes them\n" in capsys.readouterr().err
+    assert not Path("checkpoint.json").exists()
+    monkeypatch.undo()
+    assert 0 == main(["report", directory])
+    assert 0 == main(line(url, "--sweep-list 2,1"))
 
 
 def test_an_interrupt_between_two_scenarios_ends_the_sweep(url, capsys, monkeypatch):
