@@ -1,7 +1,16 @@
-"""`python -m genai_perf` is `genai-perf`."""
+"""`genai-perf`, and `python -m genai_perf`."""
 
 import sys
 
-from genai_perf.cli import main
 
-sys.exit(main())
+def main() -> int:
+    """Run the command line; the exit code."""
+    try:
+        from genai_perf.cli import main
+    except KeyboardInterrupt:  # before it is all loaded
+        return 130
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

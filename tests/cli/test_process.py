@@ -104,6 +104,23 @@ def test_a_run_needs_none_of_the_standard_streams(closed, tmp_path):
     assert list(tmp_path.glob("artifacts/*/profile_export_genai_perf.json"))
 
 
+def test_a_ctrl_c_while_it_loads_is_no_traceback():
+    code = """
+import sys
+class Pressed:
+    def find_spec(self, name, *_):
+        if name == "genai_perf.cli.commands":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Pressed())
+from genai_perf.__main__ import main
+sys.exit(main())
+"""
+    seen = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (130, "", "") == (seen.returncode, seen.stdout, seen.stderr)
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
