@@ -164,7 +164,7 @@ def _sum_up(results: Results, checkpoint: Checkpoint, output: OutputConfig) -> N
     everything = _with_earlier(results, checkpoint)
     knees = summary.knees(results)
     for directory in (Path(), output.artifact_dir):
-        summary.write(everything, knees, directory)
+        summary.write(everything, knees, directory, latest=results)
     summary.show(results, knees, output.artifact_dir)
 
 

@@ -73,11 +73,13 @@ def knees(results: Results) -> frozenset[str]:
     return frozenset(series[key][place].name for key, place in found.items() if place is not None)
 
 
-def write(results: Results, at_knee: Collection[str], directory: Path) -> None:
-    """Write both files into `directory`. Raises ArtifactError."""
+def write(
+    results: Results, at_knee: Collection[str], directory: Path, latest: Sequence[Scenario] = ()
+) -> None:
+    """Write both files into `directory`; `latest` are those of the sweep just made. Raises ArtifactError."""
     ordered = best_first(results)
     ensure(directory)
-    for suffix, text in ((".csv", render_csv(ordered)), (".json", render_json(ordered, at_knee))):
+    for suffix, text in ((".csv", render_csv(ordered, latest)), (".json", render_json(ordered, at_knee))):
         with whole_file(directory / f"{STEM}{suffix}") as file:
             file.write(text.encode())
 
@@ -90,11 +92,11 @@ def best_first(results: Results) -> Results:
 # -- CSV --------------------------------------------------------------------------------------------------
 
 
-def render_csv(results: Results) -> str:
-    """Both tables, in the order of `results`."""
+def render_csv(results: Results, latest: Sequence[Scenario] = ()) -> str:
+    """Both tables, in the order of `results`. Those of `latest`, or else all, say which load has the column."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    by_rate = any(_argument(scenario, "--request-rate-range") for scenario in results)
+    by_rate = any(_argument(scenario, "--request-rate-range") for scenario in latest or results)
     load = "Request Rate" if by_rate else "Concurrency"
     writer.writerow(["Config Name", load, "ISL", "Num Dataset Entries", *_COLUMNS])
     flag = "--request-rate-range" if by_rate else "--concurrency-range"

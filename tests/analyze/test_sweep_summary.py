@@ -45,6 +45,14 @@ def test_an_open_loop_has_its_rate_in_the_second_column():
     assert ["Request Rate", "12.5"] == [heading.split(",")[1], row.split(",")[1]]
 
 
+def test_the_latest_sweep_says_which_load_has_the_second_column():
+    config = replace(chat(1), load=LoadConfig(request_rate=12.5))
+    before = Scenario.planned(config, {"request_rate": 12.5}).named("gpt2_run_config_0")
+    now = measured(4, 22, 38).named("gpt2_run_config_1")
+    heading, *rows = summary.render_csv(Results((now, before)), latest=[now]).split("\r\n")
+    assert ["Concurrency", "4", "1"] == [row.split(",")[1] for row in (heading, *rows[:2])]
+
+
 def test_the_json_of_a_sweep_is_this(golden):
     results = sweep()
     golden("analyze/sweep.json", summary.render_json(summary.best_first(results), summary.knees(results)))
