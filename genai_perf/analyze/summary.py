@@ -93,7 +93,7 @@ def best_first(results: Results) -> Results:
 
 
 def render_csv(results: Results, latest: Sequence[Scenario] = ()) -> str:
-    """Both tables, in the order of `results`. Those of `latest`, or else all, say which load has the column."""
+    """Both tables, in the order of `results`; those of `latest`, or else all, say which load is told."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     by_rate = any(_argument(scenario, "--request-rate-range") for scenario in latest or results)

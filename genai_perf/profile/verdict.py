@@ -61,6 +61,8 @@ def _advice(kind: str, message: str, result: "Result", config: Config | None) ->
         return "the server limits the rate; a lower --concurrency or --request-rate may pass"
     if kind == "closed" and config is not None and not any(map(_ALREADY.match, config.urls)):
         return "a server that speaks TLS there closes like this: would https:// be right?"
+    if kind == "protocol" and config is not None and not config.is_grpc:
+        return "is that a gRPC port? --endpoint-type kserve speaks to Triton's, which is not that of its HTTP"
     if kind == "not_streamed":
         return f"leave --streaming out if /{result.endpoint_path} cannot stream"
     if config is not None and (kind == "http_400" or (kind == "http_404" and "model" in message.lower())):

@@ -72,3 +72,13 @@ def test_a_server_that_closes_without_an_answer_may_want_tls(tmp_path, monkeypat
         code,
         told,
     )
+
+
+def test_an_answer_that_is_no_http_may_be_grpc(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with Server(lambda peer: peer.request() and peer.write(b"\0\0\6\4\0\0\0\0\0") and None) as server:
+        line = f"profile -m gpt2 --endpoint-type chat --tokenizer builtin -u {server.url}"
+        code = main([*line.split(), "--request-count", "1", "--gpu-telemetry", "off", "--no-server-metrics"])
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert 1 == code
+    assert told.startswith("hint: is that a gRPC port? ")
