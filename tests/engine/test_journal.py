@@ -220,10 +220,10 @@ def test_a_torn_file_gives_every_batch_that_is_whole(tmp_path):
     sizes = write(path, *batches)
     content = path.read_bytes()
     rows_at = dict(zip(sizes, accumulate([0, 3, 3, 3, 3]), strict=True))
-    near_the_end = range(sizes[-2] - 50, len(content) + 1)
-    for length in sorted(
-        {*near_the_end, *range(sizes[0], sizes[-2], 297), *sizes, *(s - 1 for s in sizes[1:])}
-    ):
+    last, end = sizes[-2], len(content)
+    byte_by_byte = (*range(last - 50, last + 150), *range(end - 150, end + 1))
+    around = (each for size in sizes[1:] for each in (size - 1, size))
+    for length in sorted({*byte_by_byte, *range(last, end, 23), *range(sizes[0], last, 297), *around}):
         path.write_bytes(content[:length])
         run, table = read(path)
         whole = max(rows for size, rows in rows_at.items() if size <= length)
