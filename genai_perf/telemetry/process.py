@@ -2,7 +2,8 @@
 
 Rule 1. Nobody waits for anybody: a source that is slow is asked again when it has answered, at its next due
         time, and the turns it missed are not made up for.
-Rule 2. It is never in the client's way: on a shared core it runs only when nothing else wants to.
+Rule 2. It is never in the client's way: on a shared core it runs only when nothing else wants to. But it
+        starts, and asks every source once, as anybody does: on a busy machine it would else never begin.
 Rule 3. It ends when its standard input does, at once and whatever it is doing; so it outlives nobody.
 
 Commands are lines of JSON on stdin, in this order: `sources`, then for each run `begin`, `mark` any number of
@@ -18,6 +19,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +33,31 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     commands: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_obey, args=(commands,), daemon=True).start()
+    _step_back()
     for line in sys.stdin.buffer:
         commands.put(json.loads(line))
     os._exit(0)  # a thread may hang in a system call, and what it writes is written at once
 
 
+def _step_back() -> None:
+    """Run this thread only where a core would idle. The nice value is for systems without SCHED_IDLE."""
+    with suppress(OSError):
+        os.nice(19)
+    with suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
 def _obey(commands: "queue.SimpleQueue[dict[str, Any]]") -> None:
     board = Board()
+    has_stepped_back = False
     while True:
         command = commands.get()
         sources = board.do(command)
         sys.stdout.write(json.dumps({"number": command["number"], "sources": sources}) + "\n")
         sys.stdout.flush()
+        if not has_stepped_back:
+            has_stepped_back = True
+            _step_back()
 
 
 class Board:
@@ -154,8 +169,11 @@ class Worker(threading.Thread):
                     break
                 board.write(log, self.spec.name, asked_ns, samples, error)
                 with board.changed:
+                    is_first = not self.answered
                     self.error, self.answered = error, ticket
                     board.changed.notify_all()
+                if is_first:
+                    _step_back()
         finally:  # also when a source has a bug, whose traceback is on stderr then
             with board.changed:
                 self.is_gone = True
