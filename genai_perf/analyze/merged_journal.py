@@ -7,16 +7,17 @@ conversations get numbers and names that no other run's have.
 from __future__ import annotations
 
 import hashlib
-import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING
 
 from genai_perf.analyze.parts import Part
 from genai_perf.exceptions import ArtifactError
 from genai_perf.types import RunInfo
+from genai_perf.workload import inputs_file
 
 if TYPE_CHECKING:
+    import msgspec
     import pyarrow as pa
 
 DURATIONS = {"dns_ns", "connect_ns", "tls_ns", "content_lag_ns", "content_slack_ns"}
@@ -114,11 +115,14 @@ def write_inputs(path: Path, parts: Sequence[Part]) -> list[int]:
         with path.open("wb") as file:
             file.write(b'{"data":[')
             for part in parts:
-                content = _mapped(part.inputs)
-                digest = hashlib.sha256(content).digest()
+                own = inputs_file.rows(part.inputs)
+                digest = _digest(own)
                 if digest not in firsts:
                     firsts[digest] = rows
-                    rows += _copy(content, part.inputs, file, is_first=rows == 0)
+                    for row in own:
+                        file.write(b",\n" if rows else b"\n")
+                        file.write(row)
+                        rows += 1
                 places.append(firsts[digest])
             file.write(b"\n]}")
     except OSError as exc:
@@ -126,29 +130,11 @@ def write_inputs(path: Path, parts: Sequence[Part]) -> list[int]:
     return places
 
 
-def _mapped(path: Path) -> mmap.mmap:
-    try:
-        with path.open("rb") as file:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, ValueError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else exc
-        raise ArtifactError(
-            f"{path}: cannot be read: {reason}",
-            hint="the raw export shows what was sent, and takes it from there",
-        ) from exc
-
-
-def _copy(content: Any, path: Path, file: BinaryIO, *, is_first: bool) -> int:
-    import msgspec
-
-    try:
-        rows = msgspec.json.decode(content, type=dict[str, list[msgspec.Raw]])["data"]
-    except (msgspec.DecodeError, KeyError) as exc:
-        raise ArtifactError(f"{path}: not an inputs.json: {exc}") from exc
-    for place, row in enumerate(rows):
-        file.write(b"\n" if is_first and place == 0 else b",\n")
-        file.write(row)
-    return len(rows)
+def _digest(rows: Iterable[msgspec.Raw]) -> bytes:
+    whole = hashlib.sha256()
+    for row in rows:
+        whole.update(row)
+    return whole.digest()
 
 
 # -- telemetry --------------------------------------------------------------------------------------------

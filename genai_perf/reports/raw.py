@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import json
-import mmap
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -218,21 +217,9 @@ class _Inputs:
     """The rows of `inputs.json` as `request_inputs` shows them: the body as text, and the rest."""
 
     def __init__(self, path: Path) -> None:
-        import msgspec
-
         self._path = path
+        self._rows = inputs_file.rows(path)
         self._shown: dict[int, dict[str, Any]] = {}
-        try:
-            with path.open("rb") as file:
-                content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            self._rows = msgspec.json.decode(content, type=dict[str, list[msgspec.Raw]])["data"]
-        except OSError as exc:
-            raise ArtifactError(
-                f"{path}: cannot be read: {exc.strerror or exc}",
-                hint="the raw export shows what was sent, and takes it from there",
-            ) from exc
-        except (msgspec.DecodeError, KeyError, ValueError) as exc:
-            raise ArtifactError(f"{path}: not an inputs.json: {exc}") from exc
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """ArtifactError when there is no such row, or no body in it."""

@@ -102,22 +102,32 @@ class _Inputs(msgspec.Struct):
     data: list[msgspec.Raw]
 
 
+def rows(path: Path) -> list[msgspec.Raw]:
+    """The rows, each still JSON, in a file that is mapped. Raises ArtifactError."""
+    try:
+        with path.open("rb") as file:
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return msgspec.json.decode(content, type=_Inputs).data
+    except OSError as exc:
+        raise ArtifactError(
+            f"{path}: cannot be read: {exc.strerror or exc}", hint="it shows what was sent, and is read again"
+        ) from exc
+    except ValueError as exc:
+        raise ArtifactError(f"{path}: not the inputs of a run: {exc}") from exc
+
+
 def bodies(path: Path) -> Iterator[dict[str, Any]]:
-    """The body of each row, in order; the file is mapped, and one row at a time is decoded.
+    """The body of each row, in order; one row at a time is decoded.
 
     `endpoint.prompt_text` gives the prompt in it, `build.encode` the bytes that were sent. Raises
     ArtifactError.
     """
     try:
-        with path.open("rb") as file:
-            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        for entry in msgspec.json.decode(content, type=_Inputs).data:
+        for entry in rows(path):
             payload = msgspec.json.decode(entry, type=_Entry).payload
             body = msgspec.json.decode(entry if payload is None else payload[0], type=dict[str, Any])
             if payload is None and not body:
                 raise ValueError("an empty row")
             yield body
-    except OSError as exc:
-        raise ArtifactError(f"{path}: cannot be read: {exc.strerror}") from exc
     except (ValueError, IndexError) as exc:
         raise ArtifactError(f"{path}: not the inputs of a run: {exc}") from exc

@@ -147,8 +147,8 @@ def test_windows_are_contiguous_boundaries(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (None, "inputs.json: cannot be read: No such file"),
-        ("{", "not an inputs.json"),
-        ("{}", "not an inputs.json"),
+        ("{", "not the inputs of a run"),
+        ("{}", "not the inputs of a run"),
         ('{"data": [{"text": 1}]}', "row 0"),
     ],
 )
