@@ -173,7 +173,7 @@ def test_images_and_audio_are_cut_short_and_texts_are_not(tmp_path: Path) -> Non
 
 def test_an_empty_file_holds_no_inputs(tmp_path: Path) -> None:
     (tmp_path / "inputs.json").write_text("")
-    with pytest.raises(ArtifactError, match=r"not an inputs\.json"):
+    with pytest.raises(ArtifactError, match=r"not the inputs of a run"):
         raw.write(result([row(9)]), tmp_path)
 
 
