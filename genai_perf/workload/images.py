@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from genai_perf.exceptions import InputError
+from genai_perf.workload import local_media
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -216,29 +217,13 @@ def read(given: str, base: Path) -> str:
     InputError.
     """
     if given.startswith("data:"):
-        return _checked(given)
+        return local_media.checked(given, "image", "data:image/png;base64")
     parts = urlsplit(given)
     if parts.scheme and parts.netloc:
         return given
     if "://" in given or given.startswith("//"):
         raise InputError(f"Valid URL must have both a scheme and netloc: {given}")
-    path = Path(given).expanduser()
-    return _from_file(path if path.exists() else base / path, given)
-
-
-def _checked(url: str) -> str:
-    head, comma, _ = url.partition(",")
-    if not comma or not head.startswith("data:image/") or not head.endswith(";base64"):
-        raise InputError(f"not an image's data: URL: {url[:60]!r}", hint="data:image/png;base64,… is one")
-    return url
-
-
-def _from_file(path: Path, given: str) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as exc:
-        raise InputError(f"Failed to open image '{given}'.", hint=exc.strerror or str(exc)) from exc
-    return of_bytes(content, given)
+    return of_bytes(local_media.content(given, base, "image"), given)
 
 
 def of_bytes(content: bytes, given: str) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 
 from genai_perf.config.media import SHORTEST_S
 from genai_perf.exceptions import InputError
+from genai_perf.workload import local_media
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,26 +108,12 @@ def read(given: str, base: Path) -> str:
     InputError.
     """
     if given.startswith("data:"):
-        head, comma, _ = given.partition(",")
-        if not comma or not head.startswith("data:audio/") or not head.endswith(";base64"):
-            raise InputError(
-                f"not a sound's data: URL: {given[:60]!r}", hint="data:audio/wav;base64,… is one"
-            )
-        return given
+        return local_media.checked(given, "audio", "data:audio/wav;base64")
     if "://" in given:
         raise InputError(
             f"audio goes into the request, it cannot be a URL: {given}", hint="give a local file"
         )
-    path = Path(given).expanduser()
-    return _from_file(path if path.exists() else base / path, given)
-
-
-def _from_file(path: Path, given: str) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as exc:
-        raise InputError(f"Failed to open audio '{given}'.", hint=exc.strerror or str(exc)) from exc
-    return of_bytes(content, given)
+    return of_bytes(local_media.content(given, base, "audio"), given)
 
 
 def of_bytes(content: bytes, given: str) -> str:

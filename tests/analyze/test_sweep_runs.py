@@ -206,11 +206,16 @@ LONG = "--sweep-list 4,3,2 --request-count 400"
 """The second scenario takes longer than a second."""
 
 
-def test_a_sweep_that_is_killed_goes_on_where_it_was(url, here, capsys):
+def kill_within(directory, url):
+    """A sweep, during the scenario of that directory."""
     with process(url, LONG) as child:
-        wait_for_records_of(here / "artifacts/gpt2-openai-chat-concurrency3", child)
+        wait_for_records_of(directory, child)
         child.kill()
         child.wait()
+
+
+def test_a_sweep_that_is_killed_goes_on_where_it_was(url, here, capsys):
+    kill_within(here / "artifacts/gpt2-openai-chat-concurrency3", url)
     assert [4] == [each.parameters["concurrency"] for each in Results.load("checkpoint.json")]
     assert 0 == main(line(url, LONG))
     seen = capsys.readouterr()
@@ -242,10 +247,7 @@ def test_an_interrupt_finishes_the_scenario_and_ends_the_sweep_which_then_goes_o
 
 def test_a_killed_scenario_is_continued_where_that_is_wanted(url, here, capsys):
     directory = here / "artifacts/gpt2-openai-chat-concurrency3"
-    with process(url, LONG) as child:
-        wait_for_records_of(directory, child)
-        child.kill()
-        child.wait()
+    kill_within(directory, url)
     _, before = read(directory / "records.arrows")
     kept = before["index"].to_pylist()
     ended_ns = max(before["end_ns"].to_pylist())
@@ -274,10 +276,7 @@ def test_a_killed_scenario_is_continued_where_that_is_wanted(url, here, capsys):
 
 def test_a_scenario_that_was_killed_with_other_settings_is_measured_again_and_that_is_said(url, here, capsys):
     directory = here / "artifacts/gpt2-openai-chat-concurrency3"
-    with process(url, LONG) as child:
-        wait_for_records_of(directory, child)
-        child.kill()
-        child.wait()
+    kill_within(directory, url)
     changed = LONG.replace("400", "12")
     assert 0 == main(line(url, f"{changed} --resume continue"))
     assert (
@@ -290,10 +289,7 @@ def test_a_scenario_that_was_killed_with_other_settings_is_measured_again_and_th
 
 def test_a_torn_journal_is_continued_from_what_is_whole_of_it(url, here, capsys):
     directory = here / "artifacts/gpt2-openai-chat-concurrency4"
-    with process(url, LONG) as child:
-        wait_for_records_of(directory, child)
-        child.kill()
-        child.wait()
+    kill_within(directory, url)
     journal = directory / "records.arrows"
     journal.write_bytes(journal.read_bytes() + b"\xff\xff\xff\xff\x00\x10\x00\x00half a batch")
     assert 0 == main(line(url, f"{LONG.replace('4,3,2', '4')} --resume continue"))

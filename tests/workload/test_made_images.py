@@ -145,7 +145,7 @@ def test_half_a_url_is_refused(url: str, tmp_path: Path) -> None:
     "url", ["data:text/plain;base64,AAAA", "data:image/png,AAAA", "data:image/png;base64"]
 )
 def test_a_data_url_that_holds_no_image_is_refused(url: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="not an image's data: URL"):
+    with pytest.raises(InputError, match="not a data: URL of image"):
         images.read(url, tmp_path)
 
 

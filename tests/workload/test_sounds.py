@@ -113,7 +113,7 @@ def test_an_mp3_file_with_a_tag_is_one(tmp_path: Path) -> None:
             "https://example.com/a.wav",
             "audio goes into the request, it cannot be a URL: https://example.com/a.wav",
         ),
-        ("data:image/png;base64,AA", "not a sound's data: URL: 'data:image/png;base64,AA'"),
+        ("data:image/png;base64,AA", "not a data: URL of audio: 'data:image/png;base64,AA'"),
         ("text.wav", "Unsupported audio format of 'text.wav'."),
         ("empty.wav", "Unsupported audio format of 'empty.wav'."),
     ],
