@@ -117,8 +117,10 @@ def serving(*args: int, plain: bool = False, exact: bool = False) -> Iterator[Se
 
 @contextmanager
 def unthrottled() -> Iterator[None]:
-    """Linux takes a core from a real-time program for 50 ms in each second that it uses to the full, as this one
-    does while it starts; the pause then falls into the first answers. Switched off where the user may.
+    """Let real-time programs have a whole core, where the user may.
+
+    Linux else takes it from one for 50 ms in each second that it uses to the full, as this program does while it
+    starts; the pause then falls into the first answers.
     """
     share = Path("/proc/sys/kernel/sched_rt_runtime_us")
     before = None
