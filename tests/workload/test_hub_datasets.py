@@ -191,7 +191,7 @@ except InputError as error:
             {"HF_HUB_OFFLINE": "1"},
             "is not among what was prepared on this machine, and HF_HUB_OFFLINE is set",
         ),
-        ({"HF_ENDPOINT": "http://127.0.0.1:9"}, "the hub cannot be reached ("),
+        ({"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9"}, "the hub cannot be reached ("),
     ],
 )
 def test_a_name_that_cannot_be_had_says_what_to_do(
