@@ -471,6 +471,8 @@ FIGURES: dict[str, Callable[[], Iterator[Figure]]] = {
 
 
 def main() -> int:
+    # As on a user's machine: a program that is run again is not compiled again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
