@@ -19,7 +19,7 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 _COMMENTS = re.compile(rb"(?::[^\r\n]*\n+)+")
 _DATA = b"\ndata: "
 _NAME = b"event: "
-_PREFIXES = (b"data: ", _NAME, b"data:")
+_PREFIX = re.compile(rb"data: ?|event: ")
 """What every event of a plain answer begins with, be it one or the other."""
 _PIECE_BYTES = 65_536
 """What is looked at in one step, which takes 0.1 ms, however long the answer is."""
@@ -47,7 +47,7 @@ def parse(reads: Sequence[bytes], *, complete: bool, at_once: int) -> Iterator[E
     body = b"".join(reads) if len(reads) != 1 else reads[0]
     read_ends = list(accumulate(map(len, reads)))
     for data, ends, names in _found(body, complete, at_once):
-        at = [bisect_left(read_ends, end) for end in ends]
+        at = [bisect_left(read_ends, end) for end in ends] if len(reads) > 1 else [0] * len(ends)
         shared = [read_ends[read] > end for read, end in zip(at, ends)]
         yield Events(data, at, shared, names)
 
@@ -55,7 +55,7 @@ def parse(reads: Sequence[bytes], *, complete: bool, at_once: int) -> Iterator[E
 def _found(body: bytes, complete: bool, at_once: int) -> Iterator[_Found]:
     """(data, end offsets, names by position): the plain events first, then by the letter of the standard."""
     start = _after_comments(body, 0)
-    while plain := _plain_events(body, start):
+    while start < len(body) and (plain := _plain_events(body, start)):
         frame_bytes = plain.frame_bytes
         for first in range(0, len(plain.data), at_once):
             data, names = plain.data[first : first + at_once], plain.names[first : first + at_once]
@@ -102,10 +102,11 @@ def _plain_events(body: bytes, start: int) -> _Plain | None:
     Plain is one `data` line ended by a bare newline, maybe after one `event` line: nearly every event of
     nearly every server.
     """
-    prefix = next((prefix for prefix in _PREFIXES if body.startswith(prefix, start)), None)
+    begins = _PREFIX.match(body, start)
     end = body.rfind(b"\n\n", start, start + _PIECE_BYTES) + 2
-    if prefix is None or end < start + len(prefix) + 2:
+    if begins is None or end < begins.end() + 2:
         return None
+    prefix = begins.group()
     piece = body[start:end]
     if prefix == _NAME:
         piece = piece.removesuffix(b"data: [DONE]\n\n")  # which has no name, and comes by itself then

@@ -203,14 +203,12 @@ class _Batch:
 
     def columns(self) -> Iterator[pa.Array]:
         """One after another, in the schema's order."""
-        own = len(SCHEMA) - _SPREAD
+        own, spread = list(zip(*self.rows)), list(zip(*self.spread))
+        cells = own[: len(SCHEMA) - _SPREAD] + spread
         for place, type_ in enumerate(SCHEMA.types):
-            if place in self.lists:
-                yield _list_array(type_, *self.lists[place])
-            elif place < own:
-                yield _array(type_, [row[place] for row in self.rows])
-            else:
-                yield _array(type_, [row[place - own] for row in self.spread])
+            yield (
+                _list_array(type_, *self.lists[place]) if place in self.lists else _array(type_, cells[place])
+            )
 
 
 class _Lists(NamedTuple):
