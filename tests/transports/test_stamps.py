@@ -194,8 +194,8 @@ async def test_a_read_without_a_kernel_stamp_makes_the_exchange_one_of_ours(
     with Server(script) as server:
         async with native(server.url) as transport:
             wire = transport._pools[0].idle[0]._wire
-            receive = wire._recvmsg
-            wire._recvmsg = lambda *sizes: (receive(*sizes)[0], [], 0, None)
+            receive = wire._receive
+            wire._receive = lambda *sizes: (receive(*sizes)[0], [], 0, None)
             async with in_flight(transport) as (exchange, _):
                 server.step()
                 await until(lambda: len(exchange.data) == 1)
