@@ -132,7 +132,7 @@ def test_many_wait_and_each_returns_in_the_order_of_its_instant(run, make):
             assert ticker.now_ns() >= start_ns + wait_ns
             returned.append(number)
 
-        waits_ms = [9, 3, 6, 12, 1]
+        waits_ms = [90, 30, 60, 120, 10]
         await asyncio.gather(*[wait(number, ms * NS_PER_MS) for number, ms in enumerate(waits_ms)])
         assert [4, 1, 2, 0, 3] == returned
 
