@@ -201,8 +201,9 @@ class Exchange(msgspec.Struct):
     """When the answer was complete, or had failed."""
     stamp: Stamp = Stamp.USER
     error: RequestError | None = None
-    on_first_byte: Callable[[], None] | None = None
-    """Called by the transport with the first entry of `at_ns`, where somebody waits for that."""
+    on_read: Callable[["Exchange"], None] | None = None
+    """Called by the transport when a read has been added, where somebody waits for that; who has seen enough
+    sets it to None."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import msgspec
 
 from genai_perf.endpoints import Decoding
 from genai_perf.endpoints.frames import TEXT, find_run
-from genai_perf.endpoints.sse import BOM, Events
+from genai_perf.endpoints.sse import BOM, DONE, Arriving, Events
 from genai_perf.endpoints.sse import parse as events
 from genai_perf.types import Answer, Exchange, RequestError
 
@@ -28,7 +28,6 @@ UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
 _WORTH_A_RUN = 16
 """Events from which on it pays to look whether they are alike."""
 _SNIPPET = 200
-_DONE = b"[DONE]"
 
 
 class HasError(Protocol):
@@ -184,7 +183,7 @@ def _take_any_events(
     shape: Shape[Body],
     answer: Answer,
 ) -> None:
-    if data and data[-1] == _DONE:
+    if data and data[-1] == DONE:
         data.pop()
     try:
         if b"error" in names.values():
@@ -207,7 +206,7 @@ def _take_event(
     """One event by itself, in a step that has one that is no JSON or an error; the error that it is."""
     if name == b"error":
         return RequestError("server", told(event))
-    if event.strip() not in (b"", _DONE):
+    if event.strip() not in (b"", DONE):
         try:
             shape.take(shape.read(event), read, shared, answer)
         except UNREADABLE as exc:
@@ -307,6 +306,28 @@ def _inflated(reads: Sequence[bytes], wbits: int) -> list[bytes]:
             found += inflater.decompress(data)
         plain.append(found)
     return plain
+
+
+def counting_events() -> Callable[[Exchange], int]:
+    """A function to call with an exchange after each of its reads: how many events with data are there."""
+    arriving = Arriving()
+
+    def count(exchange: Exchange) -> int:
+        if (
+            "content-encoding" in exchange.headers
+        ):  # rare: nobody asked for it; then all is inflated each time
+            reads = plain_reads(exchange, Answer())[-1:]
+        else:
+            reads = exchange.data[-1:]
+        arriving.feed(b"".join(reads))
+        return arriving.events
+
+    return count
+
+
+def counting_messages() -> Callable[[Exchange], int]:
+    """The same for an exchange whose every entry is a message, as over gRPC."""
+    return lambda exchange: len(exchange.data)
 
 
 def content_type(exchange: Exchange) -> str:

@@ -1,10 +1,11 @@
-"""Transports that behave as some clients do: they hold back, or hang up.
+"""Transports that behave as some clients do: they hold back, hang up, or watch the answer come.
 
 Each stands before another transport and is one itself, so that the runner knows nothing of it.
 """
 
 import asyncio
 import random
+from collections.abc import Callable
 
 from genai_perf.transports import Transport
 from genai_perf.types import HUNG_UP, Exchange, RequestError
@@ -22,12 +23,16 @@ class PrefillLimit:
     async def send(self, exchange: Exchange) -> None:
         """Wait for a place, and keep it until the answer begins, or until there will be none."""
         await self._places.acquire()
-        exchange.on_first_byte = self._places.release
+        exchange.on_read = self._let_another
         try:
             await self._transport.send(exchange)
         finally:
             if not exchange.at_ns:
                 self._places.release()
+
+    def _let_another(self, exchange: Exchange) -> None:
+        exchange.on_read = None
+        self._places.release()
 
 
 class HangUps:
@@ -54,3 +59,40 @@ class HangUps:
                 HUNG_UP,
                 f"given up {self._after_s:g} s after it was sent, as --request-cancellation-rate says",
             )
+
+
+class ResponseWatch:
+    """Tells of each request once: when so many responses to it have come, or it has ended with fewer."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        number: int,
+        counting: Callable[[], Callable[[Exchange], int]],
+        tell: Callable[[bool], None],
+    ) -> None:
+        """`counting` makes a function that is called after each read of one exchange: how many there are.
+
+        `tell` is given whether there were so many.
+        """
+        self.open = transport.open
+        self.close = transport.close
+        self._transport = transport
+        self._number = number
+        self._counting = counting
+        self._tell = tell
+
+    async def send(self, exchange: Exchange) -> None:
+        """Send; of one that the user gives up nobody is told."""
+        count = self._counting()
+
+        def watch(exchange: Exchange) -> None:
+            if count(exchange) >= self._number:
+                exchange.on_read = None
+                self._tell(True)
+
+        exchange.on_read = watch
+        await self._transport.send(exchange)
+        if exchange.on_read is not None:
+            exchange.on_read = None
+            self._tell(False)

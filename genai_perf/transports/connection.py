@@ -118,8 +118,8 @@ class Connection:
             exchange.read_ns.append(wire.now_ns)
             exchange.after_ns.append(wire.empty_ns)
             exchange.data.append(chunks[0] if len(chunks) == 1 else b"".join(chunks))
-            if exchange.on_first_byte is not None and len(exchange.at_ns) == 1:
-                exchange.on_first_byte()
+            if exchange.on_read is not None:
+                exchange.on_read(exchange)
         chunks.clear()
 
     def _on_sent(self) -> None:

@@ -143,8 +143,8 @@ class GrpcConnection:
                     and failed is None
                 ):
                     exchange.after_ns[-1] = wire.at_ns
-                if not known and exchange.on_first_byte is not None:
-                    exchange.on_first_byte()
+                if exchange.on_read is not None:
+                    exchange.on_read(exchange)
             if self._is_sending:
                 self._note_sent()
         if failed is not None:

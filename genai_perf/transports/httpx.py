@@ -111,8 +111,8 @@ class HttpxTransport:
                     exchange.read_ns.append(now_ns)
                     exchange.after_ns.append(last_ns)
                     exchange.data.append(data)
-                    if exchange.on_first_byte is not None and len(exchange.at_ns) == 1:
-                        exchange.on_first_byte()
+                    if exchange.on_read is not None:
+                        exchange.on_read(exchange)
                     last_ns = now_ns
                 exchange.end_ns = self._now_ns()
         except TimeoutError:

@@ -162,6 +162,35 @@ def test_no_bytes_are_too_strange(body, data):
     assert data_of(body) == data_of(*reads)
 
 
+def counted(reads):
+    """How many events with data are there after each read."""
+    arriving = sse.Arriving()
+    counts = []
+    for data in reads:
+        arriving.feed(data)
+        counts.append(arriving.events)
+    return counts
+
+
+@given(streams(), st.data())
+def test_events_are_counted_while_they_come_but_for_the_one_that_ends_the_stream(streamed, data):
+    body, expected = streamed
+    reads = data.draw(cuts(body))
+    ends = accumulate(map(len, reads))
+    found = [(end, text) for text, end in expected if text != b"[DONE]"]
+    # Of a blank line that ends in CRLF the CR is enough.
+    least = [sum(end <= so_far for end, _ in found) for so_far in ends]
+    for count, complete in zip(counted(reads), least, strict=True):
+        assert complete <= count <= complete + 1
+    assert counted([*reads, b""])[-1] == len(found)
+
+
+@given(st.binary(max_size=60) | st.text("data: \r\n\ufeffevnt", max_size=40).map(str.encode), st.data())
+def test_as_many_are_counted_as_there_are_in_the_whole(body, data):
+    whole = [event for event in data_of(body, complete=False) if event != b"[DONE]"]
+    assert len(whole) == counted([*data.draw(cuts(body)), b""])[-1]
+
+
 @pytest.mark.parametrize(
     "odd", [b": ping\n\n", b"data: \n\n", b"\n", b"id: 7\n\n", b"data: a\ndata: b\n\n", b"data: c\r\n\r\n"]
 )

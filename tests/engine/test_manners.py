@@ -27,8 +27,8 @@ class Slowly(VirtualTransport):
             exchange.error = self.error
             return
         exchange.at_ns = [now_ns()]
-        if exchange.on_first_byte is not None:
-            exchange.on_first_byte()
+        if exchange.on_read is not None:
+            exchange.on_read(exchange)
         await sleep_until(now_ns() + self.last_ns)
         exchange.end_ns = now_ns()
 

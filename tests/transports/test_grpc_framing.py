@@ -184,14 +184,15 @@ async def test_the_kernel_says_when_a_message_came_and_not_when_it_was_read() ->
     assert written_ns[0] - origin_ns <= exchange.at_ns[0] < exchange.read_ns[0]
 
 
-async def test_whoever_waits_for_the_first_message_is_told_once() -> None:
+async def test_messages_that_come_in_one_read_are_told_of_together() -> None:
     told: list[int] = []
     with Server(always(lambda stream: answer(stream, *WORDS))) as server:
         async with calling(server.url) as transport:
             exchange = exchange_of(b"x")
-            exchange.on_first_byte = lambda: told.append(len(exchange.at_ns))
+            exchange.on_read = lambda exchange: told.append(len(exchange.data))
             await transport.send(exchange)
-    assert 1 == len(told)
+    assert len(set(exchange.read_ns)) == len(told)
+    assert len(WORDS) == told[-1]
 
 
 # -- what the request looks like -----------------------------------------------------------------------
