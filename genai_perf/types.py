@@ -361,6 +361,8 @@ class RunEnd:
     many were `unready`, not made yet when they were due. Empty for any other input."""
     error: str = ""
     """What was wrong with the input, where that ended the run."""
+    cut_short: int = 0
+    """Of a periodic concurrency: requests that ended with fewer responses than their batch was to have."""
 
 
 @dataclass(frozen=True, slots=True)

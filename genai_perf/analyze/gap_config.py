@@ -94,5 +94,8 @@ def _arguments(config: Config, directory: Path | None) -> Iterator[str]:
         yield from ("--request-intervals", str(load.request_intervals))
     elif load.fixed_schedule:
         yield "--fixed-schedule"
+    elif load.periodic_concurrency_range is not None:
+        yield from ("--periodic-concurrency-range", load.periodic_concurrency_range)
+        yield from ("--request-period", str(load.request_period))
     else:
         yield from ("--concurrency-range", str(load.concurrency or 1))

@@ -244,6 +244,33 @@ def _width(config: Config) -> int | None:
     return config.load.concurrency or config.load.session_concurrency
 
 
+def _check_periodic(config: Config, given: Layer) -> None:
+    """What goes with batches that follow each other by their responses."""
+    if config.load.periodic is None:
+        return
+    source = given["load.periodic_concurrency_range"].source
+    if not (config.endpoint.streaming or config.endpoint.type == "dynamic_grpc"):
+        raise UsageError(
+            f"{source} needs --streaming", hint="it counts the responses of an answer while they come"
+        )
+    for key, why in _NOT_PERIODIC.items():
+        if key in given and getattr(config.load, key.removeprefix("load.")):
+            raise UsageError(f"{source} and {given[key].source} exclude each other", hint=why)
+    if config.has_sessions:
+        raise UsageError(f"{source} sends requests by themselves, not conversations")
+
+
+_ITS_END = "the run ends when END requests have been answered"
+_NOT_PERIODIC = {
+    "load.request_count": _ITS_END,
+    "load.duration_s": _ITS_END,
+    "load.measurement_interval_ms": _ITS_END,
+    "load.measurement_request_count": _ITS_END,
+    "load.warmup_request_count": "the first batch is the first that is sent; a run before this one warms up",
+    "load.max_prefill_concurrency": "a batch is as many prefills as START and STEP say",
+}
+
+
 def _check_sessions(config: Config, given: Layer) -> None:
     load = config.load
     if config.has_sessions and load.request_count is not None:
@@ -307,6 +334,7 @@ _RULES: tuple[Callable[[Config, Layer], None], ...] = (
     inputs.check,
     traces.check,
     media.check,
+    _check_periodic,
     _check_load,
     _check_sessions,
     _check_output,
@@ -317,6 +345,8 @@ def _without_effect(config: Config, given: Layer) -> Iterator[str]:
     load = config.load
     if "load.cancellation_delay_s" in given and not load.cancellation_rate:
         yield f"{given['load.cancellation_delay_s'].source} has no effect without --request-cancellation-rate"
+    if "load.request_period" in given and load.periodic is None:
+        yield f"{given['load.request_period'].source} has no effect without --periodic-concurrency-range"
     if load.measurement_interval_ms is None and load.measurement_request_count is None:
         for key in ("load.stability_percentage", "load.stability_percentile", "load.max_trials"):
             if key in given:

@@ -19,6 +19,7 @@ _LOADS = (
     "request_intervals",
     "request_rate_schedule",
     "concurrency_schedule",
+    "periodic_concurrency_range",
     "fixed_schedule",
 )
 """Load options other than a plain concurrency; they exclude each other."""
@@ -27,7 +28,8 @@ _LOADS = (
 def stimulus(load: Mapping[str, Any]) -> tuple[str, Any]:
     """What a load is told by: (option, value), of a config's load section.
 
-    The value is a level, the file that says it over time, or True for a trace's own instants.
+    The value is a level, the file that says it over time, the range of a periodic concurrency, or True for a
+    trace's own instants.
     """
     for option in _LOADS:
         if (value := load.get(option)) is not None:

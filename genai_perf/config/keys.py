@@ -59,6 +59,7 @@ _GENAI_PERF: Mapping[str, str] = {
     "load.request_intervals": f"{STIMULUS}.request_intervals",
     "load.request_rate_schedule": f"{STIMULUS}.request_rate_schedule",
     "load.concurrency_schedule": f"{STIMULUS}.concurrency_schedule",
+    "load.periodic_concurrency_range": f"{STIMULUS}.periodic_concurrency_range",
     "load.stability_percentage": "perf_analyzer.stability_percentage",
     "load.warmup_request_count": "perf_analyzer.warmup_request_count",
     "input.batch_size": "input.batch_size",

@@ -49,6 +49,7 @@ EXCLUSIVE: tuple[tuple[str, ...], ...] = (
         "load.request_intervals",
         "load.request_rate_schedule",
         "load.concurrency_schedule",
+        "load.periodic_concurrency_range",
         "load.fixed_schedule",
     ),
     ("load.measurement_interval_ms", "load.measurement_request_count", "load.request_count"),

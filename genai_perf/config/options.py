@@ -20,7 +20,12 @@ from genai_perf.config.schema import (
     TemplateConfig,
     sections,
 )
-from genai_perf.config.values import parse_columns, parse_extra_inputs, parse_goodput
+from genai_perf.config.values import (
+    parse_columns,
+    parse_extra_inputs,
+    parse_goodput,
+    parse_periodic_range,
+)
 from genai_perf.exceptions import UsageError
 
 
@@ -197,10 +202,16 @@ def _without_none(annotation: Any) -> Any:
     return annotation
 
 
+def _parse_range(texts: Sequence[str], source: str) -> str:
+    parse_periodic_range(texts[-1], source)
+    return texts[-1]
+
+
 _PARSERS = {
     "input.extra": parse_extra_inputs,
     "input.columns": parse_columns,
     "metrics.goodput": parse_goodput,
+    "load.periodic_concurrency_range": _parse_range,
 }
 """Options whose values have a grammar of their own."""
 

@@ -68,8 +68,8 @@ RULES: tuple[Rule, ...] = (
     Rule("-t", Takes.ONE, Verdict.MEANS),
     Rule("--request-intervals", Takes.ONE, Verdict.SETS, "load.request_intervals"),
     Rule("--request-distribution", Takes.ONE, Verdict.SETS, "load.request_distribution"),
-    Rule("--periodic-concurrency-range", Takes.ONE, Verdict.LATER),
-    Rule("--request-period", Takes.ONE, Verdict.LATER),
+    Rule("--periodic-concurrency-range", Takes.ONE, Verdict.SETS, "load.periodic_concurrency_range"),
+    Rule("--request-period", Takes.ONE, Verdict.SETS, "load.request_period"),
     Rule("--session-concurrency", Takes.ONE, Verdict.SETS, "load.session_concurrency"),
     Rule("--fixed-schedule", Takes.NOTHING, Verdict.SETS, "load.fixed_schedule"),
     Rule("--latency-threshold -l", Takes.ONE, Verdict.LATER),
@@ -188,8 +188,9 @@ def interpret(tokens: Sequence[str], known: Layer) -> PassedThrough:
                 _MEANINGS[name](passed, name, str(value))
     if windows:
         _interpret_windows(passed, windows, known)
-    if passed.levels and "load.request_intervals" in passed.layer:
-        raise UsageError("--request-intervals excludes --concurrency-range and --request-rate-range")
+    for name in ("request_intervals", "periodic_concurrency_range") if passed.levels else ():
+        if other := passed.layer.get(f"load.{name}"):
+            raise UsageError(f"{other.source} excludes --concurrency-range and --request-rate-range")
     key = "endpoint.headers"
     if key in passed.layer and key in known:
         # Perf Analyzer got them all, GenAI-Perf's -H first

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from genai_perf.config.values import PeriodicRange, parse_periodic_range
+
 SENTINEL_STABILITY = 999.0
 """GenAI-Perf's default stability percentage: any three windows that saw requests are stable."""
 
@@ -209,6 +211,8 @@ class LoadConfig:
     request_intervals: Path | None = option(None, "--request-intervals", metavar="FILE", help="Open loop with the gaps of this file, in µs, one a line, repeated.")
     request_rate_schedule: Path | None = option(None, "--request-rate-schedule", metavar="FILE", help="Open loop at a changing rate: lines `seconds, requests/s [, requests/s at their end]`.")
     concurrency_schedule: Path | None = option(None, "--concurrency-schedule", metavar="FILE", help="Closed loop of changing width: lines `seconds, in flight [, in flight at their end]`.")
+    periodic_concurrency_range: str | None = option(None, "--periodic-concurrency-range", metavar="START:END[:STEP]", help="Batches: START requests at once, then STEP more (1 unless given) whenever each of the latest batch has had --request-period responses, until END were sent.")
+    request_period: int = option(10, "--request-period", at_least=1, help="How many responses each request of a batch has had when the next batch is sent.")
     fixed_schedule: bool | None = option(None, "--fixed-schedule", metavar="[true|false]", help="Open loop by the instants of a trace, each of its requests once. [default: on for a trace that has them, unless another load is chosen]")
     speed_up: float = option(1.0, "--speed-up", metavar="FACTOR", more_than=0, help="Send a trace so many times as fast, or below 1 slower.")
     ramp_up_s: float | None = option(None, "--ramp-up", metavar="SECONDS", more_than=0, help="Let --concurrency or --request-rate rise evenly over this long, counted as part of the run.")
@@ -230,8 +234,20 @@ class LoadConfig:
     @property
     def is_chosen(self) -> bool:
         """Whether an option says when to send; a trace's own instants count for nothing then."""
-        chosen = ("concurrency", "session_concurrency", "concurrency_schedule", *OPEN_LOADS)
+        chosen = (
+            "concurrency",
+            "session_concurrency",
+            "concurrency_schedule",
+            "periodic_concurrency_range",
+            *OPEN_LOADS,
+        )
         return any(getattr(self, name) is not None for name in chosen)
+
+    @property
+    def periodic(self) -> PeriodicRange | None:
+        """The batches of a periodic concurrency; None for any other load."""
+        text = self.periodic_concurrency_range
+        return None if text is None else parse_periodic_range(text, "--periodic-concurrency-range")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -387,6 +403,8 @@ class Config:
         """How many requests may be in flight; None for an open loop without a cap."""
         if self.is_open_loop:
             return self.load.max_concurrency
+        if self.load.periodic is not None:
+            return self.load.periodic.end
         return (
             self.load.session_concurrency or self.load.concurrency or 1
         )  # and with --concurrency-schedule, until its file is read
@@ -399,6 +417,8 @@ class Config:
         refused for any rate above 10; ten seconds of the rate is what its users had to write themselves.
         """
         load = self.load
+        if load.periodic is not None:
+            return load.periodic.end
         if load.request_count is not None:
             return load.request_count
         if load.duration_s or load.measurement_interval_ms or load.measurement_request_count:

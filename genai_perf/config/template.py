@@ -38,8 +38,8 @@ _NOTES: Mapping[str, str] = {
 _DESCRIPTIONS: Mapping[str, str] = {
     keys.BINARY: "Where GenAI-Perf finds Perf Analyzer; this program needs none.",
     keys.STIMULUS: "The load, one entry: concurrency, request_rate, session_concurrency, "
-    "session_request_rate, request_intervals, request_rate_schedule, concurrency_schedule; or the word "
-    "fixed_schedule.",
+    "session_request_rate, request_intervals, request_rate_schedule, concurrency_schedule, "
+    "periodic_concurrency_range (in quotes); or the word fixed_schedule.",
     keys.MODE: "What ends the run: request_count, or interval for windows that are measured until they are "
     "stable.",
     keys.NUM: "How many requests, or how many ms a window lasts.",

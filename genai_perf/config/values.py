@@ -1,8 +1,9 @@
-"""Values with a grammar of their own: `--extra-inputs`, `--goodput`, and Perf Analyzer's for tensors."""
+"""Values with a grammar of their own: `--extra-inputs`, `--goodput`, and Perf Analyzer's own."""
 
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from genai_perf.exceptions import UsageError
@@ -78,6 +79,46 @@ def parse_columns(texts: Iterable[str], source: str) -> dict[str, str]:
             )
         columns[role] = column
     return columns
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodicRange:
+    """What a periodic concurrency sends: `start` requests at once, then `step` and `step`, `end` in all."""
+
+    start: int
+    end: int
+    step: int = 1
+
+    @property
+    def batches(self) -> int:
+        """How many there are."""
+        return 1 + (self.end - self.start) // self.step
+
+    def batch_of(self, index: int) -> int:
+        """Which batch, from 0, the request of that index belongs to."""
+        return 0 if index < self.start else 1 + (index - self.start) // self.step
+
+
+def parse_periodic_range(text: str, source: str) -> PeriodicRange:
+    """Perf Analyzer's `start:end[:step]`. Raises UsageError."""
+    if not re.fullmatch(r"\d+:\d+(:\d+)?", text, re.ASCII):
+        is_number = text.isdigit()
+        raise UsageError(
+            f"{source}: {text!r} is not START:END[:STEP]",
+            hint="for example 4:16:4" + "; YAML takes it for a number where it is not in quotes" * is_number,
+        )
+    found = PeriodicRange(*map(int, text.split(":")))
+    if not found.start or not found.step:
+        raise UsageError(f"{source}: {text!r}: start and step must be more than 0")
+    if found.start > found.end:
+        raise UsageError(f"{source}: {text!r} ends before it starts")
+    if (found.end - found.start) % found.step:
+        last = found.start + (found.batches - 1) * found.step
+        raise UsageError(
+            f"{source}: {text!r}: steps of {found.step} from {found.start} do not lead to {found.end}",
+            hint=f"they lead to {last} and {last + found.step}",
+        )
+    return found
 
 
 _PARAMETER_TYPES = ("bool", "int", "string")

@@ -151,7 +151,7 @@ def _obstacle(job: Job) -> str | None:
         return "conversations, traces and replays are not taken up in their middle"
     if load.measurement_interval_ms is not None or load.measurement_request_count is not None:
         return "its measurement windows would not be comparable"
-    if load.ramp_up_s or job.load_file.stretches:
+    if load.ramp_up_s or job.load_file.stretches or load.periodic is not None:
         return "its load changes over time"
     return None
 

@@ -46,9 +46,9 @@ class Fed:
 
     def slots(
         self, phase: Phase, *, requests: int | None = None, duration_ns: float | None = None
-    ) -> "Coming":
+    ) -> "FedSlots":
         """The slots of one phase, as `schedule.slots` has them: so many, or those due within the duration."""
-        return Coming(self._feed, self._taken, self._numbers, phase, requests, duration_ns)
+        return FedSlots(self._feed, self._taken, self._numbers, phase, requests, duration_ns)
 
     def take(self, slot: Slot) -> Request:
         """The request that the slot came with."""
@@ -63,10 +63,10 @@ class Fed:
         return
 
 
-class Coming:
-    """Slots that are made as requests come, due as long after the phase began as after its first request.
+class FedSlots:
+    """Slots that are made as requests come (a `Coming`).
 
-    Not quite an iterator: it stops where no request is there *yet*, and goes on after `more`.
+    They are due as long after the phase began as after its first request.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Coming:
         self._duration_ns = math.inf if duration_ns is None else duration_ns
         self._first_ns: int | None = None
 
-    def __iter__(self) -> "Coming":
+    def __iter__(self) -> "FedSlots":
         return self
 
     def __next__(self) -> Slot:

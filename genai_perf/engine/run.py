@@ -11,14 +11,16 @@ from dataclasses import replace
 from genai_perf import schedule
 from genai_perf.clock import NS_PER_MS, NS_PER_S, Origin
 from genai_perf.config.schema import Config
+from genai_perf.endpoints.reading import counting_events, counting_messages
 from genai_perf.engine import progress, script, timer
+from genai_perf.engine.batches import Batches
 from genai_perf.engine.continuing import Half
-from genai_perf.engine.fed import Coming, Fed
+from genai_perf.engine.fed import Fed
 from genai_perf.engine.job import Job, connections_wanted
 from genai_perf.engine.journal import Journal
-from genai_perf.engine.manners import HangUps, PrefillLimit
+from genai_perf.engine.manners import HangUps, PrefillLimit, ResponseWatch
 from genai_perf.engine.recorder import Recorder
-from genai_perf.engine.runner import Runner
+from genai_perf.engine.runner import Coming, Runner
 from genai_perf.engine.windows import Windows
 from genai_perf.exceptions import InputError
 from genai_perf.transports import Transport
@@ -62,9 +64,10 @@ class Run:
         self._timer = ticker
         self._recorder = Recorder(job.endpoint, journal, self._count, self._give_up, self._time_left_ns)
         self._fed = Fed(job.feed) if job.feed is not None else None
+        self._batches = Batches(self._load.periodic) if self._load.periodic is not None else None
         self._runner = Runner(
             self._fed or script.of(job.workload, job.endpoint, f"{job.config.input.random_seed}:traffic"),
-            _mannered(transport, job.config),
+            _mannered(transport, job, self._batches),
             ticker,
             self._keep,
         )
@@ -109,6 +112,7 @@ class Run:
             recorded_ns=self._timer.now_ns() + self._recorder.forward_ns,
             unsent=self._runner.unsent,
             trace=self._trace(),
+            cut_short=self._batches.cut_short if self._batches is not None else 0,
             error=self._input_error,
         )
 
@@ -161,6 +165,8 @@ class Run:
         first, requests = self._load.warmup_request_count, self._job.slots_planned()
         if self._fed is not None:
             return self._fed.slots(Phase.BENCHMARK, requests=requests, duration_ns=duration_ns)
+        if self._batches is not None:
+            return self._batches
         due = self._job.arrivals()
         if (half := self._job.half) is not None:
             return half.slots_left(due, first, requests=requests, duration_ns=duration_ns)
@@ -344,13 +350,16 @@ class Run:
             sys.stderr.write(f"\n{text}\n" if sys.stderr.isatty() else f"{text}\n")
 
 
-def _mannered(transport: Transport, config: Config) -> Transport:
-    load = config.load
+def _mannered(transport: Transport, job: Job, batches: Batches | None) -> Transport:
+    load = job.config.load
     if load.cancellation_rate:
-        lots = random.Random(f"{config.input.random_seed}:cancellations")
+        lots = random.Random(f"{job.config.input.random_seed}:cancellations")
         transport = HangUps(transport, load.cancellation_rate, load.cancellation_delay_s, lots)
     if load.max_prefill_concurrency is not None:
         transport = PrefillLimit(transport, load.max_prefill_concurrency)
+    if batches is not None:
+        counting = counting_messages if job.endpoint.transport == "grpc" else counting_events
+        transport = ResponseWatch(transport, load.request_period, counting, batches.tell)
     return transport
 
 

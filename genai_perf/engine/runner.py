@@ -9,14 +9,15 @@ Rule 3: a slot is never dropped and its due time never moved. One that waits for
 record says so. Only the end of a duration leaves out those that still wait for one, and counts them.
 
 With due times this is an open loop (with a cap, if places are limited); without, every slot is due at once
-and the same rules keep all places busy: a closed loop.
+and the same rules keep all places busy: a closed loop. Where slots come while the run goes on, those of a
+trace or of the next batch, the leader waits for them likewise.
 """
 
 import asyncio
 import math
 from collections.abc import Callable, Iterator
+from typing import Protocol, runtime_checkable
 
-from genai_perf.engine.fed import Coming
 from genai_perf.engine.script import Script
 from genai_perf.engine.timer import Timer
 from genai_perf.transports import Transport
@@ -26,6 +27,26 @@ Keep = Callable[[Slot, int | None, Exchange], None]
 """Takes a finished exchange with its slot and its due time, counted from the run's origin."""
 
 GIVEN_UP = RequestError("cancelled", "given up by the user before its answer was complete")
+
+
+@runtime_checkable
+class Coming(Protocol):
+    """A seam: slots of which some are still to come.
+
+    Not quite an iterator: it stops where none is there *yet*, and goes on after `more`.
+    """
+
+    def __iter__(self) -> Iterator[Slot]:
+        """Itself."""
+
+    def __next__(self) -> Slot:
+        """The next one that is there."""
+
+    async def more(self) -> bool:
+        """Wait until there is another one; False where there will be none, or after `wake`."""
+
+    def wake(self) -> None:
+        """Let whoever waits return."""
 
 
 class Runner:

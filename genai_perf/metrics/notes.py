@@ -54,6 +54,12 @@ def notes(
             f"{unready:,} requests were not made yet when they were due, and sent late: this machine reads "
             "the trace more slowly than it is to be sent (--speed-up)."
         )
+    if end is not None and end.cut_short:
+        period = info.config.get("load", {}).get("request_period")
+        yield (
+            f"{end.cut_short:,} of {everything:,} requests ended before their response {period} "
+            "(--request-period): their batches were not waited for any longer."
+        )
     if columns.failed:
         yield (
             f"{columns.failed:,} of {everything:,} requests failed ({columns.failed / everything:.1%}) "

@@ -31,6 +31,8 @@ def _load(config: Config) -> str:
     if config.input.replay is not None:
         return "replay"
     option, value = stimulus(asdict(config.load))
+    if (periodic := config.load.periodic) is not None:
+        return f"periodic_concurrency{periodic.start}-{periodic.end}-{periodic.step}"
     return f"{option}{value}" if type(value) in (int, float) else option
 
 

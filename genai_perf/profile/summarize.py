@@ -1,18 +1,20 @@
 """A run's figures, from the journal it left."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genai_perf import endpoints
 from genai_perf.config.schema import OPEN_LOADS, MetricsConfig, TokenizerConfig
+from genai_perf.config.values import parse_periodic_range
 from genai_perf.profile.directory import JOURNAL, read_end
 from genai_perf.types import RunEnd, RunInfo, Stats, Summary
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from genai_perf.metrics.batches import BatchSummary
     from genai_perf.metrics.columns import Columns
     from genai_perf.reports import Result
     from genai_perf.telemetry.gpu import GPUs
@@ -100,6 +102,7 @@ def summarize(
         title=endpoint.title,
         produces_tokens=endpoint.produces_tokens,
         columns=columns,
+        batches=tuple(_batches(info, columns, records, summary)),
         classes=tuple(by_class(columns, records, config.get("traffic", {}))),
         gpus=gpus,
         server=server,
@@ -116,6 +119,18 @@ def _of_merged(summary: Summary, merged: Mapping[str, Any]) -> Summary:
         for tag, figure in summary.metrics.items()
     }
     return replace(summary, metrics=metrics, exactness={})
+
+
+def _batches(
+    info: RunInfo, columns: "Columns", records: "pa.Table", summary: Summary
+) -> "Iterable[BatchSummary]":
+    """Those of a periodic concurrency; none of merged runs, whose requests are numbered anew."""
+    from genai_perf.metrics.batches import by_batch
+
+    text = info.config["load"].get("periodic_concurrency_range")
+    if text is None or info.merged:
+        return ()
+    return by_batch(columns, records, parse_periodic_range(text, "run.json"), list(summary.metrics))
 
 
 def _gpus(sampled: "Telemetry | None", columns: "Columns") -> "GPUs | None":

@@ -17,6 +17,7 @@ from genai_perf.types import RunEnd, RunInfo, Summary
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from genai_perf.metrics.batches import BatchSummary
     from genai_perf.metrics.classes import ClassSummary
     from genai_perf.metrics.columns import Columns
     from genai_perf.telemetry.gpu import GPUs
@@ -40,6 +41,8 @@ class Result:
     produces_tokens: bool = True
     classes: Sequence[ClassSummary] = ()
     """Of each kind of traffic, where the run mixed several."""
+    batches: Sequence[BatchSummary] = ()
+    """Of each batch, where the load was a periodic concurrency."""
     columns: Columns | None = None
     """What the summary was made of; only `plots` reads it, and counts no tokens without."""
     gpus: GPUs | None = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from genai_perf.clock import NS_PER_S
 from genai_perf.metrics.catalog import CATALOG, Metric, Shown, Unit, available
 from genai_perf.metrics.exactness import sentence
-from genai_perf.reports import Result, classes, gpus, models, server_metrics, terminal
+from genai_perf.reports import Result, batches, classes, gpus, models, server_metrics, terminal
 from genai_perf.reports.csv_file import cell, shown
 from genai_perf.types import BY_PLAN
 
@@ -51,6 +51,8 @@ def write(
     console.print(_table(result, console, verbose))
     if result.classes:
         console.print(classes.table(result))
+    if verbose and result.batches:
+        console.print(batches.table(result))
     if verbose and result.gpus is not None:
         console.print(gpus.table(result.gpus, COLUMNS))
     if verbose and (served := models.of(result)):

@@ -2,9 +2,9 @@
 
 GenAI-Perf's are the metrics, `telemetry_stats`, `input_config` and `sessions`. After them: our metrics, in
 the same form; `uncertainty`, how far the truth may lie from each statistic, in the metric's unit;
-`exactness`, on what evidence; and `errors`, `traffic_classes`, `streaming`, `tokenizer`, `run`, `trace`,
-`notes`, `versions`, `gpus`, `server_statistics`. Within a metric, `p99.9` and `count` stand after its
-statistics.
+`exactness`, on what evidence; and `errors`, `traffic_classes`, `batches`, `streaming`, `tokenizer`, `run`,
+`trace`, `notes`, `versions`, `gpus`, `server_statistics`. Within a metric, `p99.9` and `count` stand after
+its statistics.
 """
 
 import json
@@ -18,7 +18,7 @@ from genai_perf.clock import NS_PER_S
 from genai_perf.metrics.catalog import CATALOG
 from genai_perf.metrics.classes import ClassSummary
 from genai_perf.metrics.sessions import by_session
-from genai_perf.reports import Result, gpus, models, server_metrics
+from genai_perf.reports import Result, batches, gpus, models, server_metrics
 from genai_perf.reports.csv_file import statistics
 from genai_perf.reports.files import whole_file
 from genai_perf.reports.input_config import input_config
@@ -72,6 +72,7 @@ def document(result: Result) -> dict[str, Any]:
             if result.classes
             else {}
         ),
+        **({"batches": batches.document(result)} if result.batches else {}),
         "streaming": result.info.streaming,
         "tokenizer": dict(result.info.tokenizer),
         "run": _run(result),

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from genai_perf import endpoints
 from genai_perf.clock import NS_PER_S
 from genai_perf.config.schema import SERVICE_KINDS
+from genai_perf.config.values import parse_periodic_range
 from genai_perf.exceptions import ArtifactError
 from genai_perf.metrics.histories import Histories, by_conversation, has_histories
 from genai_perf.reports import Result
@@ -113,6 +114,8 @@ def _experiment(result: Result) -> dict[str, Any]:
     ((mode, level),) = stimulus(result).items()
     if mode == "concurrency":
         return {"mode": mode, "value": level}
+    if mode == "periodic_concurrency_range":  # Perf Analyzer's value is 1, whatever the range
+        return {"mode": "concurrency", "value": parse_periodic_range(level, mode).end}
     if mode == "request_intervals":
         return {"mode": "request_rate", "value": _average_rate(result.records)}
     # sessions and schedules have no level that GenAI-Perf knows of

@@ -86,6 +86,10 @@ def build(config: Config, endpoint: Endpoint, tokenizer: Tokenizer | None) -> Wo
     requests = list(requests_of(conversations, config, endpoint, tokenizer))
     if not any(request.turn for request in requests) and not config.has_sessions:
         return Workload(requests)
+    if config.load.periodic is not None:
+        raise UsageError(
+            "--periodic-concurrency-range sends requests by themselves; the input has conversations"
+        )
     starts = [row for row, request in enumerate(requests) if request.turn == 0]
     return Workload(requests, starts, config.input.session_history)
 

@@ -71,6 +71,10 @@ def texts_of(option):
         return GOODPUT.map(lambda value: tuple(f"{name}:{limit!r}" for name, limit in value.items()))
     if option.key == "input.columns":
         return COLUMNS.map(lambda value: tuple(f"{role}:{column}" for role, column in value.items()))
+    if option.key == "load.periodic_concurrency_range":
+        return st.tuples(st.integers(1, 99), st.integers(0, 9), st.integers(1, 9)).map(
+            lambda each: (f"{each[0]}:{each[0] + each[1] * each[2]}:{each[2]}",)
+        )
     if option.choices:
         return st.sampled_from(option.choices).map(lambda text: (text,))
     if option.type is bool:

@@ -123,6 +123,7 @@ def test_the_endpoints_path_loses_leading_blanks_and_slashes():
 @pytest.mark.parametrize("option", OPTIONS.values(), ids=list(OPTIONS))
 def test_every_option_has_a_type_that_text_can_become(option):
     samples = {"input.extra": "a:1", "metrics.goodput": "a:1", "input.columns": "prompt:a"}
+    samples["load.periodic_concurrency_range"] = "1:2"
     kinds = {bool: "true", int: f"{min(7, option.at_most or 7):g}", float: "0.5"}
     kind = get_args(option.type)[0] if get_origin(option.type) is tuple else option.type
     text = samples.get(option.key) or (option.choices or (kinds.get(kind, "x"),))[0]

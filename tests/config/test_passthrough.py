@@ -30,6 +30,11 @@ def passed(line, base=BASE):
             {"request_rate": 9.0, "request_distribution": "poisson"},
         ),
         (
+            "--streaming --periodic-concurrency-range 2:8:2 --request-period 5",
+            "load",
+            {"periodic_concurrency_range": "2:8:2", "request_period": 5},
+        ),
+        (
             "--request-count 20 --warmup-request-count 3",
             "load",
             {"request_count": 20, "warmup_request_count": 3},
@@ -181,6 +186,10 @@ def test_a_flag_without_effect_is_told(line, warning):
         (
             "--concurrency-range 1:4 --request-rate-range 5",
             "--concurrency-range and --request-rate-range exclude each other",
+        ),
+        (
+            "--concurrency-range 4 --periodic-concurrency-range 2:4",
+            "--periodic-concurrency-range excludes --concurrency-range and --request-rate-range",
         ),
         (
             "--concurrency-range 4 --request-intervals gaps.txt",

@@ -265,6 +265,7 @@ def test_a_server_that_is_gone_by_then_ends_the_rest(tmp_path):
     [
         ({"measurement_interval_ms": 100}, "measurement windows"),
         ({"concurrency": 4, "request_count": 9, "ramp_up_s": 1.0}, "load changes over time"),
+        ({"periodic_concurrency_range": "2:4"}, "load changes over time"),
         (
             {"concurrency_schedule": "file", "stretches": (Stretch(1.0, 1.0, 2.0),)},
             "load changes over time",

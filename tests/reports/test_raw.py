@@ -124,6 +124,7 @@ def test_what_failed_stands_apart_with_its_error_and_what_came_until_then(tmp_pa
     [
         (LoadConfig(concurrency=8), {"mode": "concurrency", "value": 8}),
         (LoadConfig(), {"mode": "concurrency", "value": 1}),
+        (LoadConfig(periodic_concurrency_range="2:8:2"), {"mode": "concurrency", "value": 8}),
         (LoadConfig(request_rate=50), {"mode": "request_rate", "value": 50.0}),
         (LoadConfig(request_intervals=Path("gaps.txt")), {"mode": "request_rate", "value": 1000.0}),
     ],

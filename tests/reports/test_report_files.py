@@ -65,6 +65,11 @@ def test_secrets_do_not_reach_a_report(tmp_path: Path) -> None:
         (LoadConfig(request_rate=50.0), {"request_rate": 50.0}, {"mode": "request_count", "num": 500}),
         (LoadConfig(duration_s=5.0), {"concurrency": 1}, {"mode": "request_count", "num": ""}),
         (
+            LoadConfig(periodic_concurrency_range="2:8:2"),
+            {"periodic_concurrency_range": "2:8:2"},
+            {"mode": "request_count", "num": 8},
+        ),
+        (
             LoadConfig(measurement_interval_ms=4000),
             {"concurrency": 1},
             {"mode": "interval", "num": 4000},

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import cycle, islice, pairwise
 from pathlib import Path
 
 import pytest
@@ -289,6 +289,23 @@ def test_flags_behind_the_dashes_reach_the_server(triton: TritonServer, measure:
     run = measure("-m", "vllm_like", "-u", triton.grpc, *VLLM, "--streaming", "--isl", "20", *LOAD, *behind)
     assert 0 == run.exit_code, run.stderr
     assert {5} == {len(request["content_ns"]) for request in run.requests}
+
+
+@pytest.mark.parametrize("name", ["vllm streaming", "generate_stream"])
+def test_a_batch_is_sent_when_all_of_the_former_has_had_its_responses(
+    name: str, triton: TritonServer, measure: Measure
+) -> None:
+    scenario = SCENARIOS[name]
+    url = triton.http if scenario.over_http else triton.grpc
+    behind = ("--", "--periodic-concurrency-range", "2:6:2", "--request-period", "5")
+    run = measure("-m", scenario.model, "-u", url, *scenario.options, *WORKLOAD, *behind)
+    assert 0 == run.exit_code, run.stderr
+    rows = sorted(run.answered, key=lambda row: row["index"])
+    assert 6 == len(rows)
+    for former, batch in pairwise([rows[:2], rows[2:4], rows[4:]]):
+        ready_ns = max(row["content_ns"][4] for row in former)
+        assert ready_ns <= min(row["start_ns"] for row in batch)
+        assert all(row["end_ns"] > ready_ns for row in former)
 
 
 def test_a_sweep_asks_for_the_model_once_and_names_runs_by_the_backend(
