@@ -1,6 +1,10 @@
-"""The pages in docs/endpoints, and what their examples are compared by."""
+"""The pages in docs, how their examples are run, and what they are compared by."""
 
+import os
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,22 @@ def examples(name: str) -> list[tuple[str, list[str]]]:
             command = f"{command.removesuffix(chr(92))}{lines.pop(0).strip()}"
         found.append((command, lines))
     return found
+
+
+def run(command: str, directory: Path) -> "subprocess.CompletedProcess[str]":
+    """A command of a page, continuation lines and all, in a process of its own and in that directory."""
+    program, *words = shlex.split(command.replace("\\\n", " "))
+    assert program == "genai-perf"
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("GENAI_PERF_")}
+    return subprocess.run(
+        [sys.executable, "-m", "genai_perf", *words],
+        cwd=directory,
+        env={**environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 def shape(value: Any) -> Any:

@@ -1,12 +1,9 @@
 """docs/config-files.md tells the truth: its examples run one after the other, and print what is shown."""
 
-import os
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
+import pages
 import pytest
 
 from genai_perf.config import keys, yaml_file
@@ -28,18 +25,7 @@ def directory(tmp_path_factory):
 
 @pytest.mark.parametrize(("command", "shown"), SHOWN)
 def test_an_example_runs_and_prints_what_is_shown(directory, command, shown):
-    program, *words = shlex.split(command)
-    assert "genai-perf" == program
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("GENAI_PERF_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "genai_perf", *words],
-        cwd=directory,
-        env={**environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = pages.run(command, directory)
     assert 0 == done.returncode, done.stderr
     lines = [*done.stdout.splitlines(), *done.stderr.splitlines()]
     for line in filter(None, shown.splitlines()):
