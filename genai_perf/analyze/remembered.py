@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genai_perf import __version__
-from genai_perf.analyze import identity
+from genai_perf.analyze import identity, levels
 from genai_perf.analyze.checkpoint import Checkpoint
 from genai_perf.analyze.parameters import load_of
 from genai_perf.analyze.run_directory import recorded_config
 from genai_perf.analyze.scenario import Scenario
+from genai_perf.config.load import Loaded
 from genai_perf.config.schema import CheckpointConfig, Config, OutputConfig
-from genai_perf.exceptions import GenAIPerfError, Interrupted
+from genai_perf.exceptions import ArtifactError, GenAIPerfError, Interrupted
 from genai_perf.profile import Patience, Session, publish, run_name
 from genai_perf.profile.former import Former, former_run
 
@@ -30,26 +32,26 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def run(configs: Sequence[Config], settings: CheckpointConfig, *, command: str) -> int:
+def run(loaded: Loaded, settings: CheckpointConfig, *, command: str) -> int:
     """`profile` with a memory: the worst exit code of its runs. Raises GenAIPerfError.
 
     `command` is the command line without secrets.
     """
     checkpoint = opened(settings)
-    worst = 0
     with Session(command) as session:
-        for config in configs:
-            worst = max(worst, _take(config, checkpoint, settings, session))
-            if worst == Interrupted.exit_code:
-                break
-    return worst
+        return levels.measure(loaded, partial(_take, checkpoint, settings, session))
 
 
-def _take(config: Config, checkpoint: Checkpoint, settings: CheckpointConfig, session: Session) -> int:
+def _take(
+    checkpoint: Checkpoint,
+    settings: CheckpointConfig,
+    session: Session,
+    config: Config,
+    then: levels.Then | None,
+) -> int:
     directory = config.output.artifact_dir / run_name(config)
     planned = Scenario.planned(config, dict([load_of(config.public())]), directory)
-    if stored := found(checkpoint, planned):
-        say(f"its files are in {stored.directory}", config.output)
+    if (stored := found(checkpoint, planned)) and _read_again(stored, config, session, then):
         return 0
     begun = begun_run(planned, directory, settings, config.output)
     announce(checkpoint, planned, config.output, is_continued=begun is not None)
@@ -62,7 +64,23 @@ def _take(config: Config, checkpoint: Checkpoint, settings: CheckpointConfig, se
             checkpoint.add(concluded(planned, result, error=error))
             raise
         checkpoint.add(concluded(planned, result, exit_code))
+        if then is not None:
+            then(result, exit_code)
     return exit_code
+
+
+def _read_again(stored: Scenario, config: Config, session: Session, then: levels.Then | None) -> bool:
+    """Hand on the result of a run that is there; False where it has to be measured again for that."""
+    if then is not None:
+        result = None
+        with suppress(ArtifactError):
+            result = session.read(config, stored.directory) if stored.directory is not None else None
+        if result is None or identity.settings(recorded_config(result.info.config)) != stored.settings:
+            say("its records are not there any more: measuring it again", config.output)
+            return False
+        then(result, 0)
+    say(f"its files are in {stored.directory}", config.output)
+    return True
 
 
 # -- what a sweep does as well --------------------------------------------------------------------------

@@ -79,10 +79,10 @@ def load_sweep(
     ours = reduce(_stronger, (_section(layer, own=True) for layer in layers))
     known = load.merge(*(_section(layer, own=False) for layer in layers))
     passed = passthrough.interpret(extra_tokens, known)
-    if passed.levels:
-        source = next(iter(passed.levels[0].values())).source
+    if passed.levels is not None:
         raise UsageError(
-            f"{source} cannot go with a sweep", hint="--sweep-type and --sweep-range say it here"
+            f"{passed.levels.source} cannot go with a sweep",
+            hint="--sweep-type and --sweep-range say it here",
         )
     if "input.replay" in known:
         raise UsageError(

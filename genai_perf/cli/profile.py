@@ -15,7 +15,6 @@ from genai_perf.config import checkpoint, checks, media
 from genai_perf.config.load import load
 from genai_perf.config.options import CHECKPOINT_OPTIONS, OPTIONS, Layer
 from genai_perf.config.schema import Config
-from genai_perf.exceptions import Interrupted
 
 PANELS = {
     "endpoint": "Endpoint",
@@ -55,25 +54,23 @@ def start(
     memory, flags, notes = checkpoint.load(flags, os.environ, by_default=False, file=file)
     file = {key: given for key, given in file.items() if key in OPTIONS}
     loaded = load(flags, invocation.passed_through, os.environ, file)
-    output = loaded.configs[0].output
+    output = loaded.config.output
     logs.set_up(verbose=output.verbose, quiet=output.quiet)
     warnings = [*notes, *loaded.warnings]
-    for config in loaded.configs:
-        warnings += [line for line in check_with_endpoint(config) if line not in warnings]
+    warnings += [line for line in check_with_endpoint(loaded.config) if line not in warnings]
     for line in warnings:
         logger.warning("%s", line)
     if memory.enable_checkpointing or memory.resume == "continue":
         from genai_perf.analyze import remembered
 
-        return remembered.run(loaded.configs, memory, command=invocation.command)
+        return remembered.run(loaded, memory, command=invocation.command)
+    from genai_perf.analyze import levels
     from genai_perf.profile import run
 
-    worst = 0
-    for config in loaded.configs:
-        worst = max(worst, run(config, command=invocation.command, repeats=repeats))
-        if worst == Interrupted.exit_code:
-            break
-    return worst
+    return levels.measure(
+        loaded,
+        lambda config, then: run(config, command=invocation.command, repeats=repeats, then=then),
+    )
 
 
 profile.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what Typer reads the options from

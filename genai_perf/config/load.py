@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from genai_perf.config import checks, legacy, passthrough, replays, traces
+from genai_perf.config.levels import Levels
 from genai_perf.config.options import OPTIONS, Given, Layer, Option, parse
 from genai_perf.config.schema import (
     AudioConfig,
@@ -34,10 +35,12 @@ from genai_perf.exceptions import UsageError
 class Loaded:
     """What a command line comes to."""
 
-    configs: tuple[Config, ...]
-    """One run each, one after the other; several only for a range after `--`."""
+    config: Config
+    """The run; where there are several, the first."""
     warnings: tuple[str, ...]
     """What the user should know, a line each: options without effect here."""
+    levels: Levels | None = None
+    """The loads of several runs, where a range after `--` says them."""
 
 
 EXCLUSIVE: tuple[tuple[str, ...], ...] = (
@@ -71,7 +74,7 @@ def load(
     environ: Mapping[str, str],
     file: Layer = MappingProxyType({}),
 ) -> Loaded:
-    """The checked configs of a `profile` command line; UsageError for the first thing that is wrong.
+    """The checked config of a `profile` command line; UsageError for the first thing that is wrong.
 
     `extra_tokens` is what stands behind the first bare `--`, `file` what a config file says.
     """
@@ -80,16 +83,20 @@ def load(
     passed = passthrough.interpret(extra_tokens, known)
     warnings = [*notes, *passed.warnings]
     configs = []
-    for level in passed.levels or [{}]:
+    levels = passed.levels
+    for level in [{}] if levels is None else [levels.layer(bound) for bound in levels.bounds]:
         merged = merge(known, passed.layer, level)
         merged, renamed = legacy.renamed_values(merged)
         warnings += [line for line in renamed if line not in warnings]
         legacy.reject_later_values(merged)
         config, note = legacy.with_endpoint_type(build(merged))
         warnings += [note] if note is not None and note not in warnings else []
-        warnings += [line for line in checks.check(config, merged) if line not in warnings]
+        given = dict(merged)
+        if levels is not None and levels.threshold_ms is not None:
+            given.pop("load.stability_percentile", None)  # is in force there, also without windows
+        warnings += [line for line in checks.check(config, given) if line not in warnings]
         configs.append(_with_traffic(config, merged))
-    return Loaded(tuple(configs), tuple(warnings))
+    return Loaded(configs[0], tuple(warnings), levels)
 
 
 def _with_traffic(config: Config, layer: Layer) -> Config:

@@ -5,12 +5,13 @@ translated, it is harmless but has no effect (a warning), or it is refused.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 from genai_perf.config.arguments import Flag, Takes, read
-from genai_perf.config.options import Given, Layer, parse_number
+from genai_perf.config.levels import SEARCH_FLAGS, Levels, read_levels
+from genai_perf.config.options import Given, Layer
 from genai_perf.exceptions import UsageError
 
 DEFAULT_INTERVAL_MS = 5000
@@ -25,8 +26,8 @@ class PassedThrough:
 
     layer: dict[str, Given] = field(default_factory=dict)
     """Stronger than the flags before `--`."""
-    levels: list[dict[str, Given]] = field(default_factory=list)
-    """One layer for each level of a range; empty where there is none."""
+    levels: Levels | None = None
+    """The loads to measure, where a flag says them."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -72,8 +73,8 @@ RULES: tuple[Rule, ...] = (
     Rule("--request-period", Takes.ONE, Verdict.SETS, "load.request_period"),
     Rule("--session-concurrency", Takes.ONE, Verdict.SETS, "load.session_concurrency"),
     Rule("--fixed-schedule", Takes.NOTHING, Verdict.SETS, "load.fixed_schedule"),
-    Rule("--latency-threshold -l", Takes.ONE, Verdict.LATER),
-    Rule("--binary-search", Takes.NOTHING, Verdict.LATER),
+    Rule("--latency-threshold -l", Takes.ONE, Verdict.MEANS),
+    Rule("--binary-search", Takes.NOTHING, Verdict.MEANS),
     Rule("--async -a", Takes.NOTHING, Verdict.NO_EFFECT),
     Rule("--sync", Takes.NOTHING, Verdict.NO_EFFECT, "requests are always sent asynchronously"),
     Rule("-c", Takes.ONE, Verdict.NO_EFFECT, "it limited a search that Perf Analyzer gave up"),
@@ -169,7 +170,7 @@ def interpret(tokens: Sequence[str], known: Layer) -> PassedThrough:
     arguments = read(tokens, _FLAGS, kind="Perf Analyzer option")
     if arguments.positionals:
         raise UsageError(f"unexpected argument {arguments.positionals[0]!r} after --")
-    windows: dict[str, str] = {}  # the flags that make the stop rule together
+    together: dict[str, str] = {}  # flags that mean something in view of each other
     for name, value in arguments.pairs:
         rule = _RULES_BY_NAME[name]
         match rule.verdict:
@@ -182,13 +183,15 @@ def interpret(tokens: Sequence[str], known: Layer) -> PassedThrough:
                 raise UsageError(f"{name} is not available in this version")
             case Verdict.REFUSED:
                 raise UsageError(f"{name} is not possible: {rule.detail}")
-            case Verdict.MEANS if name in _WINDOW_FLAGS:
-                windows[name] = str(value)
+            case Verdict.MEANS if name in _TOGETHER:
+                together[name] = str(value)
             case Verdict.MEANS:
                 _MEANINGS[name](passed, name, str(value))
-    if windows:
-        _interpret_windows(passed, windows, known)
-    for name in ("request_intervals", "periodic_concurrency_range") if passed.levels else ():
+    if any(name in _WINDOW_FLAGS for name in together):
+        _interpret_windows(passed, together, known)
+    passed.levels, idle = read_levels(together)
+    passed.warnings += idle
+    for name in ("request_intervals", "periodic_concurrency_range") if passed.levels is not None else ():
         if other := passed.layer.get(f"load.{name}"):
             raise UsageError(f"{other.source} excludes --concurrency-range and --request-rate-range")
     key = "endpoint.headers"
@@ -205,43 +208,6 @@ def _set(passed: PassedThrough, key: str, source: str, text: str) -> None:
 
 _REPEATABLE = ("endpoint.headers", "endpoint.request_parameters", "endpoint.tensor_shapes")
 """Each occurrence of their flags adds one."""
-
-
-def _load_range(key: str) -> Callable[[PassedThrough, str, str], None]:
-    def interpret_range(passed: PassedThrough, source: str, text: str) -> None:
-        levels = [
-            {key: Given((level,), source)} for level in _levels(text, source, whole=key == _CONCURRENCY)
-        ]
-        earlier = [given.source for level in passed.levels for given in level.values()]
-        if passed.levels and source not in earlier:
-            raise UsageError(f"{earlier[0]} and {source} exclude each other")
-        passed.levels = levels
-
-    return interpret_range
-
-
-_CONCURRENCY = "load.concurrency"
-
-
-def _levels(text: str, source: str, *, whole: bool) -> Iterator[str]:
-    """The levels of `start[:end[:step]]`, both ends included."""
-    parts = text.split(":")
-    if len(parts) > 3:
-        raise UsageError(f"{source}: {text!r} is not START[:END[:STEP]]")
-    numbers = [parse_number(part, source) for part in parts]
-    if whole and any(number != int(number) for number in numbers):
-        raise UsageError(f"{source}: {text!r} is not made of whole numbers")
-    start, end, step = [*numbers, *(numbers[0], 1.0)[len(numbers) - 1 :]]
-    if start <= 0 or step <= 0:
-        raise UsageError(f"{source}: {text!r}: start and step must be more than 0")
-    if end == 0:
-        raise UsageError(f"{source}: {text!r}: a search up to a latency is not available in this version")
-    if end < start:
-        raise UsageError(f"{source}: {text!r} ends before it starts")
-    count = int((end - start) / step + 1e-9) + 1
-    for index in range(count):
-        level = start + index * step
-        yield str(int(level)) if whole else repr(level)
 
 
 def _percentile(passed: PassedThrough, source: str, text: str) -> None:
@@ -274,9 +240,6 @@ def _file_type(_passed: PassedThrough, source: str, text: str) -> None:
 
 
 _MEANINGS: Mapping[str, Callable[[PassedThrough, str, str], None]] = {
-    "--concurrency-range": _load_range(_CONCURRENCY),
-    "-t": _load_range(_CONCURRENCY),
-    "--request-rate-range": _load_range("load.request_rate"),
     "--percentile": _percentile,
     "-b": _batch,
     "--ssl-https-verify-peer": _verify("endpoint.tls_verify", "01"),
@@ -291,6 +254,7 @@ _WINDOW_FLAGS = (
     "--measurement-request-count",
     "--request-count",
 )
+_TOGETHER = (*_WINDOW_FLAGS, *SEARCH_FLAGS)
 
 
 def _interpret_windows(passed: PassedThrough, windows: Mapping[str, str], known: Layer) -> None:

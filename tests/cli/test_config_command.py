@@ -55,7 +55,7 @@ def config(handed_on):
 def test_a_file_is_a_run(config):
     kind, run, kinds = config(CHAT + "perf_analyzer: {stimulus: {concurrency: 8}}")
     assert ("profile", ("gpt2",), 8) == (kind, run.endpoint.model_names, run.load.concurrency)
-    assert {"command": "genai-perf config -f perf.yaml", "repeats": None} == kinds
+    assert {"command": "genai-perf config -f perf.yaml", "repeats": None, "then": None} == kinds
 
 
 def test_options_go_over_the_file_when_they_are_meant_to(config):
@@ -89,8 +89,8 @@ def test_perf_analyzers_flags_may_follow(config):
 
 
 def test_a_run_with_a_memory_is_one(config):
-    kind, (run,), _ = config(CHAT + "output: {enable_checkpointing: True, checkpoint_directory: here}")
-    assert ("remembered", "chat") == (kind, run.endpoint.type)
+    kind, run, _ = config(CHAT + "output: {enable_checkpointing: True, checkpoint_directory: here}")
+    assert ("remembered", "chat") == (kind, run.config.endpoint.type)
 
 
 def test_a_sweep_is_analyze(config):

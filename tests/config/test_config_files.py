@@ -27,8 +27,7 @@ def config_of(read):
     """The config of a run with this file, some flags and some variables."""
 
     def config_of(text, flags=None, environ=None):
-        (config,) = load(flags or {}, [], environ or {}, read(text).layer).configs
-        return config
+        return load(flags or {}, [], environ or {}, read(text).layer).config
 
     return config_of
 

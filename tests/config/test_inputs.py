@@ -60,7 +60,7 @@ def test_a_known_word_before_a_colon_is_a_format(said, expected):
 
 @pytest.mark.parametrize("said", ["rows", "csv:rows", "txt:rows", "sharegpt:rows", "conversations:rows", "."])
 def test_a_file_may_have_a_format_before_it(said):
-    (config,) = read("--input-file", said).configs
+    config = read("--input-file", said).config
     assert not config.input.is_synthetic
     assert ("conversations" in said) == config.has_sessions
 
@@ -128,7 +128,7 @@ def test_what_does_not_go_together_is_said(words, message):
 
 @pytest.mark.parametrize("words", [["--isl-osl", "5/7"], ["--output-length-distribution", "7"]])
 def test_any_output_length_can_be_asked_for_exactly(words):
-    (config,) = read("--output-tokens-mean-deterministic", "true", *words).configs
+    config = read("--output-tokens-mean-deterministic", "true", *words).config
     assert config.input.limits_output
 
 
@@ -140,7 +140,7 @@ def test_lengths_of_made_prompts_have_no_effect_on_read_ones():
 
 
 def test_sessions_of_a_data_set_need_no_file():
-    (config,) = read("--input-dataset", "x", "--session-concurrency", "2").configs
+    config = read("--input-dataset", "x", "--session-concurrency", "2").config
     assert config.has_sessions
 
 

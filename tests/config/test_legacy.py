@@ -48,13 +48,13 @@ def test_the_service_kind_and_the_endpoint_type_follow_from_each_other(flags, en
     layer = {"endpoint.model_names": Given(("gpt2",), "-m")}
     layer |= {keys[name]: Given((value,), name) for name, value in given.items()}
     loaded = load(layer, [], {})
-    (config,) = loaded.configs
+    config = loaded.config
     assert (endpoint_type, kind, ()) == (config.endpoint.type, config.service_kind, loaded.warnings)
 
 
 def test_without_an_endpoint_type_it_is_kserve_and_the_user_is_told():
     loaded = load({"endpoint.model_names": Given(("gpt2",), "-m")}, [], {})
-    (config,) = loaded.configs
+    config = loaded.config
     assert "kserve" == config.endpoint.type
     assert ("localhost:8001",) == config.urls
     (note,) = loaded.warnings

@@ -23,13 +23,8 @@ def given(**values):
     return layer
 
 
-def only(loaded):
-    (config,) = loaded.configs
-    return config
-
-
 def test_without_anything_given_the_defaults_hold():
-    config = only(load(BASE, [], {}))
+    config = load(BASE, [], {}).config
     assert 1 == config.concurrency
     assert 10 == config.request_count
     assert ("localhost:8000",) == config.urls
@@ -38,34 +33,34 @@ def test_without_anything_given_the_defaults_hold():
 
 def test_the_environment_beats_defaults_and_flags_beat_the_environment():
     environ = {"GENAI_PERF_RANDOM_SEED": "7", "GENAI_PERF_ISL": "32"}
-    config = only(load(given(input__random_seed="0"), [], environ))
+    config = load(given(input__random_seed="0"), [], environ).config
     assert (0, 32) == (config.input.random_seed, config.input.synthetic_tokens_mean)
 
 
 def test_zero_is_a_value():
-    config = only(load(given(input__synthetic_tokens_mean="0"), [], {}))
+    config = load(given(input__synthetic_tokens_mean="0"), [], {}).config
     assert 0 == config.input.synthetic_tokens_mean
 
 
 @pytest.mark.parametrize("text", ["a b", "a,b", " a, b\n", "a\tb"])
 def test_a_variable_with_several_values_is_split_on_commas_and_blanks(text):
-    config = only(load(BASE, [], {"GENAI_PERF_URL": text}))
+    config = load(BASE, [], {"GENAI_PERF_URL": text}).config
     assert ("a", "b") == config.endpoint.urls
 
 
 def test_headers_in_a_variable_stand_on_lines_of_their_own():
     environ = {"GENAI_PERF_HEADER": "Authorization: Bearer x y\nAccept: a, b\n"}
-    config = only(load(BASE, [], environ))
+    config = load(BASE, [], environ).config
     assert ("Authorization: Bearer x y", "Accept: a, b") == config.endpoint.headers
 
 
 @pytest.mark.parametrize(("text", "expected"), [("1", True), ("true", True), ("off", False), ("No", False)])
 def test_a_switch_in_a_variable_is_a_word_or_a_digit(text, expected):
-    assert expected == only(load(BASE, [], {"GENAI_PERF_STREAMING": text})).endpoint.streaming
+    assert expected == load(BASE, [], {"GENAI_PERF_STREAMING": text}).config.endpoint.streaming
 
 
 def test_an_empty_variable_is_not_given():
-    assert 1 == only(load(BASE, [], {"GENAI_PERF_CONCURRENCY": ""})).concurrency
+    assert 1 == load(BASE, [], {"GENAI_PERF_CONCURRENCY": ""}).config.concurrency
 
 
 @pytest.mark.parametrize(
@@ -105,18 +100,18 @@ def test_a_misspelt_variable_is_told_and_a_strangers_is_not():
 
 def test_a_flags_load_replaces_the_environments():
     environ = {"GENAI_PERF_CONCURRENCY": "8", "GENAI_PERF_MEASUREMENT_INTERVAL": "1000"}
-    config = only(load(given(load__request_rate="5", load__request_count="50"), [], environ))
+    config = load(given(load__request_rate="5", load__request_count="50"), [], environ).config
     assert config.is_open_loop
     assert (None, None) == (config.load.concurrency, config.load.measurement_interval_ms)
 
 
 def test_a_count_and_a_duration_go_together():
-    config = only(load(given(load__request_count="50", load__duration_s="2.5"), [], {}))
+    config = load(given(load__request_count="50", load__duration_s="2.5"), [], {}).config
     assert (50, 2.5) == (config.load.request_count, config.load.duration_s)
 
 
 def test_the_endpoints_path_loses_leading_blanks_and_slashes():
-    config = only(load(given(endpoint__path=" //v1/chat/completions"), [], {}))
+    config = load(given(endpoint__path=" //v1/chat/completions"), [], {}).config
     assert "v1/chat/completions" == config.endpoint.path
 
 

@@ -15,7 +15,7 @@ def loaded(**given: str) -> tuple[Config, list[str]]:
     values = BASE | {name.replace("__", "."): text for name, text in given.items()}
     layer = {key: Given(tuple(text.split()), "--" + key) for key, text in values.items()}
     result = load(layer, (), {})
-    return result.configs[0], list(result.warnings)
+    return result.config, list(result.warnings)
 
 
 def test_nothing_is_made_unless_a_size_or_a_length_is_given() -> None:

@@ -13,8 +13,7 @@ TLS = BASE | {"endpoint.urls": Given(("https://host",), "--url")}
 
 
 def passed(line, base=BASE):
-    (config,) = load(base, line.split(), {}).configs
-    return config
+    return load(base, line.split(), {}).config
 
 
 @pytest.mark.parametrize(
@@ -105,7 +104,7 @@ def test_tls_files_are_taken_where_they_exist(tmp_path):
 )
 def test_headers_add_to_those_before(tokens, expected):
     layer = BASE | {"endpoint.headers": Given(("X: 0",), "--header")}
-    (config,) = load(layer, tokens, {}).configs
+    config = load(layer, tokens, {}).config
     assert expected == config.endpoint.headers
 
 
@@ -121,20 +120,6 @@ def test_windows_keep_the_interval_that_was_given_before_the_dashes():
 
 
 @pytest.mark.parametrize(
-    ("line", "name", "expected"),
-    [
-        ("--concurrency-range 1:4", "concurrency", [1, 2, 3, 4]),
-        ("--concurrency-range 2:9:3", "concurrency", [2, 5, 8]),
-        ("--request-rate-range 0.1:0.5:0.1", "request_rate", [0.1, 0.2, 0.3, 0.4, 0.5]),
-        ("--request-rate-range 10:30:10", "request_rate", [10.0, 20.0, 30.0]),
-    ],
-)
-def test_a_range_is_one_run_a_level(line, name, expected):
-    configs = load(BASE, line.split(), {}).configs
-    assert expected == pytest.approx([getattr(config.load, name) for config in configs])
-
-
-@pytest.mark.parametrize(
     ("line", "warning"),
     [
         ("--sync", "--sync has no effect: requests are always sent asynchronously"),
@@ -142,6 +127,11 @@ def test_a_range_is_one_run_a_level(line, name, expected):
         ("-z", "-z has no effect: tensors are made of the prompts and --extra-inputs"),
         ("--collect-metrics", "--collect-metrics has no effect: metrics are sampled wherever they are found"),
         ("--max-trials 5", "--max-trials has no effect without --measurement-interval"),
+        ("--percentile 95", "--percentile has no effect without --measurement-interval"),
+        (
+            "-l 500",
+            "--latency-threshold has no effect without --concurrency-range or --request-rate-range",
+        ),
         (
             "-p 100 --measurement-request-count 9",
             "--measurement-request-count has no effect beside --measurement-interval",
@@ -163,7 +153,6 @@ def test_a_flag_without_effect_is_told(line, warning):
         ("--max-triels 3", "no Perf Analyzer option --max-triels; did you mean --max-trials?"),
         ("--ssl-https-v 0", "--ssl-https-v is ambiguous: --ssl-https-verify-host, --ssl-https-verify-peer"),
         ("stray", "unexpected argument 'stray' after --"),
-        ("-f report.csv", "-f is not available in this version"),
         ("--input-data inputs.json", "--input-data is not available in this version"),
         ("--enable-mpi", "--enable-mpi is not possible: there is no MPI here"),
         ("-i grpc", "-i: chat is spoken over http, not grpc"),
@@ -181,8 +170,32 @@ def test_a_flag_without_effect_is_told(line, warning):
         ("--concurrency-range x", "--concurrency-range: 'x' is not a number"),
         (
             "--concurrency-range 1:0",
-            "--concurrency-range: '1:0': a search up to a latency is not available in this version",
+            "--concurrency-range: '1:0': an END of 0 needs --latency-threshold",
         ),
+        (
+            "--concurrency-range 1:8 --binary-search",
+            "--binary-search needs --latency-threshold",
+        ),
+        (
+            "--concurrency-range 1:0 -l 500 --binary-search",
+            "--binary-search needs an END in --concurrency-range, '1:0' has none",
+        ),
+        (
+            "--request-rate-range 4 -l 500 --binary-search",
+            "--binary-search needs an END in --request-rate-range, '4' has none",
+        ),
+        (
+            "-l 500 --binary-search",
+            "--binary-search needs --concurrency-range or --request-rate-range",
+        ),
+        ("--concurrency-range 1:8 -l -5", "--latency-threshold: -5 is not at least 0"),
+        ("--concurrency-range 1:8 -l fast", "--latency-threshold: 'fast' is not a number"),
+        ("-t 4 --concurrency-range 1:8", "--concurrency-range and -t exclude each other"),
+        (
+            "--concurrency-range 1:8 --request-count 4",
+            "--request-count can not be less than concurrency: 4 < 8",
+        ),
+        ("-f report.csv", "-f is not available in this version"),
         (
             "--concurrency-range 1:4 --request-rate-range 5",
             "--concurrency-range and --request-rate-range exclude each other",

@@ -69,7 +69,7 @@ def test_who_has_steps_that_do_not_fit_is_told_which_ends_would():
 
 
 def test_so_many_may_be_in_flight_and_are_sent():
-    (config,) = load(given(load__request_period="3"), [], {}).configs
+    config = load(given(load__request_period="3"), [], {}).config
     assert (8, 8, PeriodicRange(2, 8, 2)) == (config.concurrency, config.request_count, config.load.periodic)
     assert not config.is_open_loop
     assert "gpt2-openai-chat-periodic_concurrency2-8-2" == run_name(config)
@@ -100,7 +100,7 @@ def test_what_does_not_go_with_it_is_refused(values, message):
 
 
 def test_no_warm_up_is_none():
-    assert load(given(load__warmup_request_count="0"), [], {}).configs
+    assert load(given(load__warmup_request_count="0"), [], {}).config
 
 
 def test_a_period_without_a_range_has_no_effect():
@@ -110,9 +110,9 @@ def test_a_period_without_a_range_has_no_effect():
 
 
 def test_it_replaces_a_load_of_a_weaker_source_and_a_stronger_one_replaces_it():
-    (config,) = load(given(), [], {"GENAI_PERF_CONCURRENCY": "3"}).configs
+    config = load(given(), [], {"GENAI_PERF_CONCURRENCY": "3"}).config
     assert (None, 8) == (config.load.concurrency, config.concurrency)
-    (config,) = load(given(), ["--concurrency-range", "3"], {}).configs
+    config = load(given(), ["--concurrency-range", "3"], {}).config
     assert (None, 3) == (config.load.periodic, config.concurrency)
 
 

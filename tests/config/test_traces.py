@@ -25,8 +25,7 @@ def loaded(tmp_path):
             given["input.file"] = f"{kind}:{path}"
         given |= {key.replace("__", "."): value for key, value in options.items()}
         layer = {key: Given((value,), f"--{key.split('.')[1]}") for key, value in given.items()}
-        (config,) = load(layer, after.split(), {}).configs
-        return config
+        return load(layer, after.split(), {}).config
 
     return loaded
 
