@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from genai_perf.analyze.search import Seen, next_binary, next_linear
+from genai_perf.config.latency_report import LatencyReport
 from genai_perf.config.levels import Level, Levels
 from genai_perf.config.load import Loaded
 from genai_perf.config.schema import Config
@@ -21,6 +22,7 @@ from genai_perf.metrics.latency import latency_ns
 
 if TYPE_CHECKING:
     from genai_perf.reports import Result
+    from genai_perf.reports.latency_report import Row
 
 Then = Callable[["Result", int], None]
 """What is done with a run's result and exit code as soon as they are there."""
@@ -34,7 +36,7 @@ def measure(loaded: Loaded, take: Take) -> int:
 
     However a search ends, what it has found until then is told.
     """
-    levels, course = loaded.levels, _Course(loaded.levels)
+    levels, course = loaded.levels, _Course(loaded.levels, loaded.report)
     if levels is None:
         return take(loaded.config, course.then(None))
     exit_codes = [0]
@@ -76,20 +78,27 @@ class _Course:
     """What the runs have come to so far."""
 
     levels: Levels | None
+    report: LatencyReport | None
     judged: list[Judged] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
 
     def then(self, level: Level | None) -> Then | None:
         """What is to be done with the result of the run at that level, if anything is."""
         has_threshold = self.levels is not None and self.levels.threshold_ms is not None
-        return partial(self._add, level) if has_threshold else None
+        return partial(self._add, level) if has_threshold or self.report is not None else None
 
     def _add(self, level: Level | None, result: Result, exit_code: int) -> None:
-        """Judge the level. An interrupted run does not stand for its level."""
+        """Judge the level, and have it in the CSV. An interrupted run does not stand for its level."""
         if exit_code == Interrupted.exit_code:
             return
         threshold_ms = self.levels.threshold_ms if self.levels is not None else None
         if level is not None and threshold_ms is not None:
             self.judged.append(_judged(level, threshold_ms, result, exit_code))
+        if self.report is not None:
+            from genai_perf.reports import latency_report
+
+            self.rows.append(latency_report.row(result, verbose=self.report.is_verbose))
+            latency_report.write(self.rows, self.report.path)
 
     def meets(self, level: Level) -> bool:
         """Whether the level met the threshold, where there is one."""

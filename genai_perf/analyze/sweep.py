@@ -84,6 +84,10 @@ def load_sweep(
             f"{passed.levels.source} cannot go with a sweep",
             hint="--sweep-type and --sweep-range say it here",
         )
+    if passed.report is not None:
+        raise UsageError(
+            "-f cannot go with a sweep", hint="analyze_export_genai_perf.csv has all that was measured"
+        )
     if "input.replay" in known:
         raise UsageError(
             f"{known['input.replay'].source} cannot go with a sweep", hint="a replay has its one load"

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from genai_perf.config import checks, legacy, passthrough, replays, traces
+from genai_perf.config.latency_report import LatencyReport
 from genai_perf.config.levels import Levels
 from genai_perf.config.options import OPTIONS, Given, Layer, Option, parse
 from genai_perf.config.schema import (
@@ -41,6 +42,8 @@ class Loaded:
     """What the user should know, a line each: options without effect here."""
     levels: Levels | None = None
     """The loads of several runs, where a range after `--` says them."""
+    report: LatencyReport | None = None
+    """A CSV of all runs, where one is asked for after `--`."""
 
 
 EXCLUSIVE: tuple[tuple[str, ...], ...] = (
@@ -92,11 +95,11 @@ def load(
         config, note = legacy.with_endpoint_type(build(merged))
         warnings += [note] if note is not None and note not in warnings else []
         given = dict(merged)
-        if levels is not None and levels.threshold_ms is not None:
+        if passed.report is not None or (levels is not None and levels.threshold_ms is not None):
             given.pop("load.stability_percentile", None)  # is in force there, also without windows
         warnings += [line for line in checks.check(config, given) if line not in warnings]
         configs.append(_with_traffic(config, merged))
-    return Loaded(configs[0], tuple(warnings), levels)
+    return Loaded(configs[0], tuple(warnings), levels, passed.report)
 
 
 def _with_traffic(config: Config, layer: Layer) -> Config:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from genai_perf.config.arguments import Flag, Takes, read
+from genai_perf.config.latency_report import REPORT_FLAGS, LatencyReport, read_report
 from genai_perf.config.levels import SEARCH_FLAGS, Levels, read_levels
 from genai_perf.config.options import Given, Layer
 from genai_perf.exceptions import UsageError
@@ -28,6 +29,7 @@ class PassedThrough:
     """Stronger than the flags before `--`."""
     levels: Levels | None = None
     """The loads to measure, where a flag says them."""
+    report: LatencyReport | None = None
     warnings: list[str] = field(default_factory=list)
 
 
@@ -133,8 +135,8 @@ RULES: tuple[Rule, ...] = (
     # what is reported
     Rule("-v", Takes.NOTHING, Verdict.SETS, "output.verbose"),
     Rule("--profile-export-file", Takes.ONE, Verdict.SETS, "output.profile_export_file"),
-    Rule("-f", Takes.ONE, Verdict.LATER),
-    Rule("--verbose-csv", Takes.NOTHING, Verdict.LATER),
+    Rule("-f", Takes.ONE, Verdict.MEANS),
+    Rule("--verbose-csv", Takes.NOTHING, Verdict.MEANS),
     Rule(
         "--collect-metrics", Takes.NOTHING, Verdict.NO_EFFECT, "metrics are sampled wherever they are found"
     ),
@@ -190,7 +192,8 @@ def interpret(tokens: Sequence[str], known: Layer) -> PassedThrough:
     if any(name in _WINDOW_FLAGS for name in together):
         _interpret_windows(passed, together, known)
     passed.levels, idle = read_levels(together)
-    passed.warnings += idle
+    passed.report, without_file = read_report(together)
+    passed.warnings += [*idle, *without_file]
     for name in ("request_intervals", "periodic_concurrency_range") if passed.levels is not None else ():
         if other := passed.layer.get(f"load.{name}"):
             raise UsageError(f"{other.source} excludes --concurrency-range and --request-rate-range")
@@ -254,7 +257,7 @@ _WINDOW_FLAGS = (
     "--measurement-request-count",
     "--request-count",
 )
-_TOGETHER = (*_WINDOW_FLAGS, *SEARCH_FLAGS)
+_TOGETHER = (*_WINDOW_FLAGS, *SEARCH_FLAGS, *REPORT_FLAGS)
 
 
 def _interpret_windows(passed: PassedThrough, windows: Mapping[str, str], known: Layer) -> None:

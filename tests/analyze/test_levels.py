@@ -1,5 +1,6 @@
 """Runs at several levels, chosen by their latency: the driver by itself, and against a server."""
 
+import csv
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from runs import CHAT, MS, result, streamed
 
 from genai_perf.analyze import levels
 from genai_perf.cli import main
+from genai_perf.config.latency_report import LatencyReport
 from genai_perf.config.levels import Levels
 from genai_perf.config.load import Loaded
 from genai_perf.config.schema import LoadConfig
@@ -23,8 +25,8 @@ from genai_perf.server.settings import ServerSettings
 UP_TO_8 = Levels(name="concurrency", source="-t", start=1, end=8, step=1, threshold_ms=50.0)
 
 
-def plan(chosen=UP_TO_8, **load):
-    return Loaded(replace(CHAT, load=LoadConfig(**load)), (), chosen)
+def plan(chosen=UP_TO_8, report=None, **load):
+    return Loaded(replace(CHAT, load=LoadConfig(**load)), (), chosen, report)
 
 
 class Runs:
@@ -95,17 +97,19 @@ def test_a_level_that_its_error_rate_ended_misses_and_the_worst_exit_code_counts
     assert capsys.readouterr().out.startswith("Within 50 ms: concurrency 2 (")
 
 
-def test_an_interrupted_level_ends_the_search_with_what_there_is(capsys):
-    runs = Runs(ends={3: 130})
-    assert 130 == levels.measure(plan(), runs.take)
+def test_an_interrupted_level_ends_the_search_with_what_there_is(capsys, tmp_path):
+    runs, file = Runs(ends={3: 130}), tmp_path / "report.csv"
+    assert 130 == levels.measure(plan(report=LatencyReport(file)), runs.take)
     assert "of 2 levels measured" in capsys.readouterr().out
+    assert {"1", "2"} == loads(file)
 
 
-def test_a_level_that_was_measured_before_the_interruption_was_heard_counts(capsys):
-    runs = Runs(ends={3: KeyboardInterrupt})
+def test_a_level_that_was_measured_before_the_interruption_was_heard_counts(capsys, tmp_path):
+    runs, file = Runs(ends={3: KeyboardInterrupt}), tmp_path / "report.csv"
     with pytest.raises(KeyboardInterrupt):
-        levels.measure(plan(), runs.take)
+        levels.measure(plan(report=LatencyReport(file)), runs.take)
     assert "Within 50 ms: concurrency 3 (" in capsys.readouterr().out
+    assert {"1", "2", "3"} == loads(file)
 
 
 def test_a_level_that_fails_ends_the_search_and_what_there_is_is_told(capsys):
@@ -113,6 +117,14 @@ def test_a_level_that_fails_ends_the_search_and_what_there_is_is_told(capsys):
     with pytest.raises(ServerError):
         levels.measure(plan(), runs.take)
     assert "of 1 level measured" in capsys.readouterr().out
+
+
+def test_a_report_is_also_of_one_run_alone(tmp_path):
+    file = tmp_path / "report.csv"
+    runs = Runs()
+    loaded = plan(None, LatencyReport(file), concurrency=4)
+    assert 0 == levels.measure(loaded, runs.take)
+    assert ([4], {"4"}) == (runs.made, loads(file))
 
 
 # -- against a server ----------------------------------------------------------------------------------
@@ -144,7 +156,11 @@ def measured(here):
     return sorted(int(path.name.rpartition("concurrency")[2]) for path in (here / "artifacts").iterdir())
 
 
-BINARY = "--concurrency-range 1:8 --latency-threshold 370 --binary-search"
+def loads(file):
+    return {row["Concurrency"] for row in csv.DictReader(file.read_text().splitlines())}
+
+
+BINARY = "--concurrency-range 1:8 --latency-threshold 370 --binary-search -f report.csv --verbose-csv"
 
 
 def test_a_binary_search_finds_the_most_that_a_server_can_do_within_a_latency(url, here, capsys):
@@ -153,6 +169,16 @@ def test_a_binary_search_finds_the_most_that_a_server_can_do_within_a_latency(ur
     assert told.startswith("Within 370 ms: concurrency 3 (request latency avg ")
     assert told.endswith("; the highest that is, of 5 levels measured")
     assert [1, 2, 3, 4, 8] == measured(here)
+    rows = list(csv.DictReader((here / "report.csv").read_text().splitlines()))
+    assert {"1", "2", "3", "4", "8"} == {row["Concurrency"] for row in rows}
+    rates = [float(row["Inferences/Second"]) for row in rows]
+    assert sorted(rates) == rates
+    for row in rows:
+        least_us = 1000 * (TTFT_MS + (TOKENS - 1))
+        assert least_us <= int(row["Avg latency"])
+        before_us = int(row["Client Send"]) + int(row["response wait"])  # each is rounded
+        assert before_us >= 1000 * TTFT_MS - 1
+        assert TOKENS == round(float(row["Response Throughput"]) / float(row["Inferences/Second"]), 3)
 
 
 def test_a_search_without_an_end_stops_at_the_first_level_that_takes_too_long(url, here, capsys):
@@ -161,18 +187,40 @@ def test_a_search_without_an_end_stops_at_the_first_level_that_takes_too_long(ur
     assert [1, 2, 3] == measured(here)
 
 
-def test_levels_that_the_checkpoint_has_are_judged_without_being_measured(url, here, capsys):
+def test_levels_that_the_checkpoint_has_are_judged_and_reported_without_being_measured(url, here, capsys):
     kept = "--request-count 8 --enable-checkpointing"
     assert 0 == main(line(url, kept, BINARY))
     *_, told = capsys.readouterr().out.splitlines()
+    report = (here / "report.csv").read_text()
+    (here / "report.csv").unlink()
     assert 0 == main(line("127.0.0.1:1", kept, BINARY))  # nobody is asked
     assert told == capsys.readouterr().out.splitlines()[-1]
+    assert report == (here / "report.csv").read_text()
+
+
+def test_a_level_whose_records_are_gone_is_measured_again(url, here, capsys):
+    words = line(url, "--request-count 4 --enable-checkpointing", "--concurrency-range 1 -f report.csv")
+    assert 0 == main(words)
+    (journal,) = here.glob("artifacts/*/records.arrows")
+    journal.unlink()
+    assert 0 == main(words)
+    assert "its records are not there any more: measuring it again" in capsys.readouterr().err
+    assert journal.exists()
+    assert 0 == main(line(url, "--request-count 4 --osl 2", ""))  # another run in the same directory
+    assert 0 == main(words)
+    assert "its records are not there any more: measuring it again" in capsys.readouterr().err
+
+
+def test_rates_are_levels_as_well(url, here):
+    assert 0 == main(line(url, "--request-count 10", "--request-rate-range 40:50:10 -f report.csv"))
+    rows = csv.DictReader((here / "report.csv").read_text().splitlines())
+    assert {"40", "50"} == {row["Request Rate"] for row in rows}
 
 
 def test_a_ctrl_c_in_a_level_leaves_the_levels_before_it(tmp_path):
     # 200 requests take a moment one by one, and a minute two by two
     settings = ServerSettings(port=0, ttft_ms=0, itl_ms=0, itl_per_request_ms=100)
-    words = "--concurrency-range 1:0 -l 5000 --request-count 200"
+    words = "--concurrency-range 1:0 -l 5000 --request-count 200 -f report.csv"
     with (
         EmbeddedServer(settings) as server,
         subprocess.Popen(
@@ -194,3 +242,4 @@ def test_a_ctrl_c_in_a_level_leaves_the_levels_before_it(tmp_path):
     *_, told = output.splitlines()
     assert told.startswith("Within 5000 ms: concurrency 1 (")
     assert told.endswith("of 1 level measured")
+    assert {"1"} == loads(tmp_path / "report.csv")

@@ -209,6 +209,7 @@ def test_where_the_checkpoint_is(sweeps):
         ),
         ("--checkpoint-dir FILE", "--checkpoint-dir: 'FILE' is a file"),
         ("-- --concurrency-range 1:4", "--concurrency-range cannot go with a sweep"),
+        ("-- -f report.csv", "-f cannot go with a sweep"),
         ("--sweep-typ concurrency --sweep-rang 1:x", "--sweep-range: 'x' is not a whole number"),
     ],
 )

@@ -1,7 +1,10 @@
-"""What Perf Analyzer's range and search flags come to."""
+"""What Perf Analyzer's range, search and report flags come to."""
+
+from pathlib import Path
 
 import pytest
 
+from genai_perf.config.latency_report import LatencyReport
 from genai_perf.config.levels import Levels
 from genai_perf.config.load import load
 from genai_perf.config.options import Given
@@ -59,7 +62,20 @@ def test_every_kind_of_traffic_has_the_load_of_the_level(tmp_path):
     assert [3.0, 3.0] == [kind.config.load.request_rate for kind in config.traffic]
 
 
-def test_a_percentile_is_in_force_where_a_threshold_is_of_it():
-    loaded = load(BASE, f"{CONCURRENCY} 1:4 -l 500 --percentile 95".split(), {})
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("", None),
+        ("-f report.csv", LatencyReport(Path("report.csv"))),
+        ("-f report.csv --verbose-csv", LatencyReport(Path("report.csv"), is_verbose=True)),
+    ],
+)
+def test_a_report_is_written_where_the_command_line_says(line, expected):
+    assert expected == load(BASE, line.split(), {}).report
+
+
+@pytest.mark.parametrize("line", [f"{CONCURRENCY} 1:4 -l 500 --percentile 95", "-f r.csv --percentile 95"])
+def test_a_percentile_is_in_force_where_a_threshold_or_a_report_is_of_it(line):
+    loaded = load(BASE, line.split(), {})
     assert 95 == loaded.config.load.stability_percentile
     assert () == loaded.warnings

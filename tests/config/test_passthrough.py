@@ -128,6 +128,7 @@ def test_windows_keep_the_interval_that_was_given_before_the_dashes():
         ("--collect-metrics", "--collect-metrics has no effect: metrics are sampled wherever they are found"),
         ("--max-trials 5", "--max-trials has no effect without --measurement-interval"),
         ("--percentile 95", "--percentile has no effect without --measurement-interval"),
+        ("--verbose-csv", "--verbose-csv has no effect without -f"),
         (
             "-l 500",
             "--latency-threshold has no effect without --concurrency-range or --request-rate-range",
@@ -195,7 +196,8 @@ def test_a_flag_without_effect_is_told(line, warning):
             "--concurrency-range 1:8 --request-count 4",
             "--request-count can not be less than concurrency: 4 < 8",
         ),
-        ("-f report.csv", "-f is not available in this version"),
+        ("-f .", "-f: '.' is a directory"),
+        ("-f nowhere/report.csv", "-f: no directory 'nowhere'"),
         (
             "--concurrency-range 1:4 --request-rate-range 5",
             "--concurrency-range and --request-rate-range exclude each other",
