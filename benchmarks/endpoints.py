@@ -17,7 +17,7 @@ from genai_perf import endpoints
 from genai_perf.config.schema import Config, EndpointConfig
 from genai_perf.endpoints import Endpoint
 from genai_perf.types import Exchange, Request, Stamp, Turn
-from genai_perf.workload import build
+from genai_perf.workload import bodies, build
 
 TOKENS, READS, PROMPT_WORDS = 128, 32, 100
 ROUNDS, CALLS = 25, 20
@@ -175,7 +175,7 @@ def prepared(row: Row) -> Callable[[], float]:
     def measure() -> float:
         started = time.process_time()
         for _ in range(CALLS):
-            build.encode(build.body_of(row.turn, "m", config, endpoint))
+            bodies.encode(build.body_of(row.turn, "m", config, endpoint))
             endpoints.decode_whole(endpoint, finished)
         return (time.process_time() - started) / CALLS
 

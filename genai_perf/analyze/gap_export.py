@@ -25,6 +25,7 @@ from genai_perf.engine import records
 from genai_perf.engine.journal import Journal
 from genai_perf.exceptions import ArtifactError
 from genai_perf.types import Answer, Exchange, Request, RequestError, RequestRecord, RunInfo, Slot
+from genai_perf.workload.bodies import images_in
 
 
 class _Inputs(msgspec.Struct):
@@ -169,10 +170,8 @@ def _body(inputs: _Inputs) -> dict[str, Any]:
 
 
 def _prompt(endpoint: Endpoint, body: Mapping[str, Any]) -> str:
-    try:
-        return endpoint.prompt_text(body)
-    except (KeyError, TypeError, AttributeError, IndexError):
-        return _text(body.get("text_input", ""))
+    text = endpoints.prompt_in(endpoint, body)
+    return _text(body.get("text_input", "")) if text is None else text
 
 
 # -- requests ---------------------------------------------------------------------------------------------
@@ -212,7 +211,7 @@ def _record(
             conversation=conversation,
             turn=turn,
             input_tokens=tokens,
-            images=_images(body),
+            images=images_in(body),
         ),
         start_ns=start_ns,
         sent_ns=start_ns,
@@ -287,14 +286,6 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return "".join(map(_text, value))
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _images(body: Mapping[str, Any]) -> int:
-    """How many images are in it: parts of a message, or of an input."""
-    messages = body.get("messages")
-    contents = [each.get("content") for each in messages if isinstance(each, dict)] if messages else []
-    lists = [each for each in (*contents, body.get("input")) if isinstance(each, list)]
-    return sum(isinstance(part, dict) and part.get("type") == "image_url" for each in lists for part in each)
 
 
 def _decoded(raw: msgspec.Raw, kind: type[_Kind]) -> _Kind:

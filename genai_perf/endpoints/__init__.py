@@ -3,9 +3,10 @@
 Other packages add theirs through the entry-point group `genai_perf.endpoints`, under names of their own.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -98,6 +99,30 @@ def path_of(endpoint: Endpoint, *, given: str | None, model: str, streaming: boo
         return given
     path = endpoint.streaming_path if streaming and endpoint.streaming_path else endpoint.path
     return path.replace("{model}", model)
+
+
+def prompt_in(endpoint: Endpoint, body: Mapping[str, Any]) -> str | None:
+    """The prompt in a body that somebody else may have written; None where nobody can tell which it is."""
+    if endpoint.render is not None:
+        return None
+    try:
+        text = endpoint.prompt_text(body)
+    except (KeyError, TypeError, AttributeError, IndexError):
+        return None
+    return text if isinstance(text, str) else None
+
+
+def count_prompts(
+    endpoint: Endpoint, bodies: Iterable[Mapping[str, Any]], count: Callable[[list[str]], Sequence[int]]
+) -> Iterator[int | None]:
+    """How many tokens the prompt in each body has, by `count`; None where nobody can tell which it is."""
+    rest = iter(bodies)
+    while texts := [prompt_in(endpoint, body) for body in islice(rest, _COUNTED_AT_ONCE)]:
+        counts = iter(count([text for text in texts if text is not None]))
+        yield from (None if text is None else next(counts) for text in texts)
+
+
+_COUNTED_AT_ONCE = 256
 
 
 def decode_whole(endpoint: Endpoint, exchange: Exchange) -> Answer:

@@ -15,7 +15,7 @@ from typing import Any
 
 from genai_perf.endpoints import Decoding, Endpoint
 from genai_perf.endpoints.reading import snippet
-from genai_perf.endpoints.tensors import Interface, check_names, shape_and_bytes
+from genai_perf.endpoints.tensors import Interface, check_names, shape_and_bytes, values_of
 from genai_perf.exceptions import UsageError
 from genai_perf.types import Answer, Exchange, RequestError, Turn, Usage
 
@@ -92,7 +92,7 @@ def _listed(value: Any) -> Any:
 
 def prompt_text(body: Mapping[str, Any]) -> str:
     """The prompt."""
-    return " ".join(body[TEXT_INPUT])
+    return " ".join(values_of(body[TEXT_INPUT]))
 
 
 # -- to the wire -------------------------------------------------------------------------------------------

@@ -114,8 +114,8 @@ def shape_and_bytes(
     """
     tensor = interface.inputs[name]
     if isinstance(given, Mapping) and "content" in given:
-        given, shape = given["content"], given.get("shape", shape)
-    values = list(_flat(given))
+        shape = given.get("shape", shape)
+    values = list(values_of(given))
     dims = list(shape) or _resolved(tensor.dims, len(values))
     if dims is None or math.prod(dims) != len(values) or not _fits(dims, tensor.dims):
         raise UsageError(
@@ -138,13 +138,15 @@ def shape_and_bytes(
     return [1] * interface.is_batched + dims, raw
 
 
-def _flat(given: Any) -> Iterator[Any]:
-    """The values of nested lists in row order; a value by itself is a list of one."""
+def values_of(given: Any) -> Iterator[Any]:
+    """The values of a tensor in row order, as `inputs.json` has them: nested lists, or one by itself."""
+    if isinstance(given, Mapping) and "content" in given:
+        given = given["content"]
     if not isinstance(given, list):
         yield given
         return
     for part in given:
-        yield from _flat(part)
+        yield from values_of(part)
 
 
 def _resolved(dims: Sequence[int], count: int) -> list[int] | None:

@@ -10,7 +10,7 @@ import msgspec
 
 from genai_perf.endpoints import Endpoint
 from genai_perf.types import Answer, Exchange, Request, Slot, TrafficClass, Workload
-from genai_perf.workload.build import encode
+from genai_perf.workload.bodies import encode
 
 
 def of(workload: Workload, endpoint: Endpoint, seed: str) -> "Script":

@@ -26,7 +26,7 @@ def compute(
     settings: MetricsConfig,
     count: Count | None,
     produces_tokens: bool = True,
-    input_tokens: Sequence[int] | None = None,
+    input_tokens: Sequence[int | None] | None = None,
 ) -> Summary:
     """Everything the reports tell of one run.
 

@@ -6,11 +6,10 @@ together again from it as they were put together for sending.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from genai_perf.endpoints import Endpoint
+from genai_perf.endpoints import Endpoint, count_prompts
 from genai_perf.metrics import arrow
 
 if TYPE_CHECKING:
@@ -75,21 +74,15 @@ def count_inputs(
 
     ordered = by_conversation(records)
     histories = Histories(endpoint, bodies.__getitem__)
-    texts = (endpoint.prompt_text(histories.sent(row)) for row in _rows(ordered))
-    tokens = [each for batch in _batches(texts) for each in count(batch)]
+    sent = (histories.sent(row) for row in _rows(ordered))
+    tokens = list(count_prompts(endpoint, sent, count))
     place = ordered.schema.get_field_index("input_tokens")
-    column = pa.Array.from_buffers(
-        pa.int64(), len(tokens), [None, pa.py_buffer(np.asarray(tokens, np.int64))]
-    )
+    is_known = np.packbits([each is not None for each in tokens], bitorder="little")
+    numbers = np.asarray([each or 0 for each in tokens], np.int64)
+    column = pa.Array.from_buffers(pa.int64(), len(tokens), [pa.py_buffer(is_known), pa.py_buffer(numbers)])
     return ordered.set_column(place, "input_tokens", column)
 
 
 def _rows(records: pa.Table) -> Iterator[dict[str, Any]]:
     for batch in records.select(_COLUMNS).to_batches(max_chunksize=_AT_ONCE):
         yield from batch.to_pylist()
-
-
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    iterator = iter(texts)
-    while batch := list(islice(iterator, _AT_ONCE)):
-        yield batch

@@ -32,7 +32,7 @@ def read_columns(
     records: pa.Table,
     *,
     count: Count | None,
-    input_tokens: Sequence[int] | None,
+    input_tokens: Sequence[int | None] | None,
     use_server_token_count: bool,
     slos: Mapping[str, float],
     per_image: bool = False,
@@ -167,7 +167,10 @@ def _batches(records: pa.Table) -> Iterator[pa.RecordBatch]:
 
 
 def _read_batch(
-    batch: pa.RecordBatch, count: Count | None, input_tokens: Sequence[int] | None, pools: Pools
+    batch: pa.RecordBatch,
+    count: Count | None,
+    input_tokens: Sequence[int | None] | None,
+    pools: Pools,
 ) -> dict[str, Any]:
     import numpy as np
 

@@ -9,10 +9,8 @@ Rule 3. Requests are sent at the instants at which they were sent then, after th
         stands for itself, whatever the answers are this time.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +23,10 @@ from genai_perf.metrics.histories import Histories
 from genai_perf.profile.directory import JOURNAL
 from genai_perf.types import Phase, Request, RunInfo, Send, Workload
 from genai_perf.workload import inputs_file
-from genai_perf.workload.build import encode
+from genai_perf.workload.bodies import encode
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from genai_perf.workload.tokenizer import Tokenizer
 
 _COLUMNS = [
     "input_index",
@@ -46,7 +42,6 @@ _COLUMNS = [
     "request_bytes",
 ]
 _AT_ONCE = 1024
-_BATCH = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,19 +210,6 @@ def _other_bytes(run: Path, row: int, now: int, then: int) -> ArtifactError:
 
 
 # -- what is done to it before it is sent ------------------------------------------------------------------
-
-
-def counted(workload: Workload, endpoint: Endpoint, tokenizer: "Tokenizer") -> Workload:
-    """The workload with the input tokens of every row, where it can be told which text that is."""
-    if endpoint.render is not None:
-        return workload
-    requests: list[Request] = []
-    rows = iter(workload.requests)
-    while batch := list(islice(rows, _BATCH)):
-        texts = [endpoint.prompt_text(json.loads(request.body)) for request in batch]
-        for request, tokens in zip(batch, tokenizer.count(texts), strict=True):
-            requests.append(replace(request, input_tokens=tokens))
-    return replace(workload, requests=requests)
 
 
 def check_messages(former: Former, workload: Workload, run: Path) -> None:

@@ -164,6 +164,7 @@ class Session:
         self, config: Config, endpoint: Endpoint, served: "Served | None", directory: Path
     ) -> "tuple[Tokenizer | None, Workload]":
         from genai_perf.profile import replay
+        from genai_perf.workload.bodies import counted
 
         run = config.input.replay
         assert run is not None
@@ -171,7 +172,8 @@ class Session:
         tokenizer, workload = None, former.workload
         if former.info.tokenizer:
             tokenizer = self._tokenizer(config)
-            workload = replay.counted(workload, endpoint, tokenizer)
+            requests = list(counted(workload.requests, endpoint, tokenizer))
+            workload = replace(workload, requests=requests)
         if config.endpoint.grpc_method is not None:
             from genai_perf.profile import dynamic_grpc
 

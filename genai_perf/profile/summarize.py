@@ -65,7 +65,7 @@ def summarize(
         sent = records = count_inputs(records, rows, endpoint, counter.count)
     elif tokenizer is not None and counter is not None and endpoint.render is None:
         bodies = inputs_file.bodies(directory / inputs_file.NAME)
-        input_tokens = counter.count(endpoint.prompt_text(body) for body in bodies)
+        input_tokens = list(endpoints.count_prompts(endpoint, bodies, counter.count))
     if tokenizer is not None and counter is not None:
         info = replace(info, tokenizer=counter.info())
     records = measured(records, end)

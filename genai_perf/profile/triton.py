@@ -93,11 +93,11 @@ async def ask(config: Config, endpoint: Endpoint) -> Served:
 
 def _try(config: Config, endpoint: Endpoint, served: Served) -> None:
     """Encode a request for each model, so that what does not fit is said before the prompts are made."""
-    from genai_perf.workload import build
+    from genai_perf.workload import bodies, build
 
     turn = Turn(("hello",), max_tokens=config.input.output_tokens_mean)
-    bodies = {model: build.body_of(turn, model, config, endpoint) for model in served.interfaces}
-    requests = [Request(0, build.encode(body), model, "0") for model, body in bodies.items()]
+    tried = {model: build.body_of(turn, model, config, endpoint) for model in served.interfaces}
+    requests = [Request(0, bodies.encode(body), model, "0") for model, body in tried.items()]
     encoded(Workload(requests), served, config)
 
 
@@ -135,7 +135,7 @@ def _encoded(
     shapes: Mapping[str, tuple[int, ...]],
 ) -> Request:
     from genai_perf.endpoints import kserve
-    from genai_perf.workload.build import encode
+    from genai_perf.workload.bodies import encode
 
     interface = interfaces[request.model]
     body = kserve.fit(json.loads(request.body), interface)

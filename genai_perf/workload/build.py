@@ -11,14 +11,13 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from genai_perf.config import Config, inputs
 from genai_perf.endpoints import Endpoint
 from genai_perf.exceptions import InputError, UsageError
 from genai_perf.types import Request, TrafficClass, Turn, Workload
 from genai_perf.workload import rankings, sources
-from genai_perf.workload.sources import SYNTHETIC, Conversation, is_synthetic, stream
+from genai_perf.workload.bodies import encode
+from genai_perf.workload.sources import SYNTHETIC, Conversation, is_synthetic
 from genai_perf.workload.tokenizer import Tokenizer
 from genai_perf.workload.traces import prompts
 
@@ -145,13 +144,9 @@ class _Draft:
 def _drafts(
     conversations: Iterable[Conversation], config: Config, endpoint: Endpoint, *, are_counted: bool
 ) -> Iterator[_Draft]:
-    names = config.endpoint.model_names
-    rng = stream(config, "models")
-    at_random = config.endpoint.model_selection_strategy == "random"
     rows = count()
     read = cache(_text_of)
-    for place, conversation in enumerate(conversations):
-        model = rng.choice(names) if at_random else names[place % len(names)]
+    for place, (conversation, model) in enumerate(zip(conversations, sources.models(config))):
         said: dict[str, Any] | None = None
         for number, turn in enumerate(conversation.turns):
             body = body_of(turn, model, config, endpoint)
@@ -241,12 +236,3 @@ def body_of(turn: Turn, model: str, config: Config, endpoint: Endpoint) -> dict[
     if "max_completion_tokens" in extra and "max_tokens" not in extra:
         body.pop("max_tokens", None)
     return endpoint.extend(body, named)
-
-
-def encode(body: Mapping[str, Any]) -> bytes:
-    """The bytes that a body goes over the wire as: compact JSON in UTF-8."""
-    try:
-        # A copy, because what msgspec gives holds on to half as much memory again as it has grown into.
-        return bytes(memoryview(msgspec.json.encode(body)))
-    except (UnicodeEncodeError, TypeError, ValueError, OverflowError) as exc:
-        raise UsageError(f"--extra-inputs: cannot be written as JSON: {exc}") from exc

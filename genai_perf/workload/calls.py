@@ -20,8 +20,8 @@ from genai_perf.config import Config
 from genai_perf.endpoints.descriptors import Method, encode
 from genai_perf.exceptions import InputError
 from genai_perf.types import Request
-from genai_perf.workload import build, files
-from genai_perf.workload.sources import stream
+from genai_perf.workload import bodies, files
+from genai_perf.workload.sources import models
 
 _COMMAND_KEYS = ("text", "text_input", "message_generator")
 _LENGTH = struct.Struct("=I")
@@ -67,13 +67,10 @@ def requests(rows: Sequence[Row], method: Method | None, config: Config) -> list
 
     `method` may be None where all rows are commands: their messages are encoded already.
     """
-    names = config.endpoint.model_names
-    draw = stream(config, "models")
-    at_random = config.endpoint.model_selection_strategy == "random"
     with ThreadPoolExecutor(os.cpu_count()) as commands:
         written = commands.map(_run, [row for row in rows if row.command is not None])
         made = []
-        for index, row in enumerate(rows):
+        for index, (row, model) in enumerate(zip(rows, models(config))):
             messages = next(written) if row.command is not None else tuple(_encoded(row, method))
             if method is not None and not method.takes_stream and len(messages) != 1:
                 raise InputError(
@@ -87,8 +84,8 @@ def requests(rows: Sequence[Row], method: Method | None, config: Config) -> list
             made.append(
                 Request(
                     index=index,
-                    body=build.encode(body),
-                    model=draw.choice(names) if at_random else names[index % len(names)],
+                    body=bodies.encode(body),
+                    model=model,
                     conversation=str(index),
                     messages=messages,
                 )

@@ -119,7 +119,7 @@ def rows(path: Path) -> list[msgspec.Raw]:
 def bodies(path: Path) -> Iterator[dict[str, Any]]:
     """The body of each row, in order; one row at a time is decoded.
 
-    `endpoint.prompt_text` gives the prompt in it, `build.encode` the bytes that were sent. Raises
+    `endpoint.prompt_text` gives the prompt in it, `bodies.encode` the bytes that were sent. Raises
     ArtifactError.
     """
     try:

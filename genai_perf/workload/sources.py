@@ -4,7 +4,7 @@ import random
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, repeat
+from itertools import cycle, islice, repeat
 from typing import TypeVar
 
 from genai_perf.clock import NS_PER_MS
@@ -55,6 +55,16 @@ def conversations(config: Config, endpoint: Endpoint, tokenizer: Tokenizer | Non
         assert tokenizer is not None
         found = _with_prefixes(found, config, tokenizer)
     return _with_limits(found, config, tokenizer if endpoint.produces_tokens else None)
+
+
+def models(config: Config) -> Iterator[str]:
+    """Which model each conversation goes to, without end."""
+    names = config.endpoint.model_names
+    if config.endpoint.model_selection_strategy != "random":
+        yield from cycle(names)
+    draw = stream(config, "models")
+    while True:
+        yield draw.choice(names)
 
 
 def stream(config: Config, purpose: str) -> random.Random:

@@ -14,7 +14,7 @@ from genai_perf.endpoints.kserve_messages import message
 from genai_perf.endpoints.tensors import Interface, Tensor
 from genai_perf.exceptions import UsageError
 from genai_perf.types import RequestError, Turn, Usage
-from genai_perf.workload import build
+from genai_perf.workload import bodies, build
 
 TENSORRTLLM = endpoints.get("kserve", "tensorrtllm")
 VLLM = endpoints.get("kserve", "vllm")
@@ -92,7 +92,7 @@ def test_bodies_are_these_bytes(backend, golden):
     for title, (settings, turn) in SETTINGS.items():
         lines += [
             f"# {title}".encode(),
-            build.encode(body(endpoints.get("kserve", backend), turn, **settings)),
+            bodies.encode(body(endpoints.get("kserve", backend), turn, **settings)),
         ]
     golden(f"requests/kserve_{backend}.txt", b"\n".join(lines) + b"\n")
 

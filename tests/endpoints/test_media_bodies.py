@@ -11,7 +11,7 @@ from genai_perf import endpoints
 from genai_perf.config.schema import Config, EndpointConfig, InputConfig
 from genai_perf.endpoints import decode_whole
 from genai_perf.types import Answer, Turn
-from genai_perf.workload import build
+from genai_perf.workload import bodies, build
 
 PNG, JPEG, URL = "data:image/png;base64,iVBO", "data:image/jpeg;base64,/9j/", "https://a.b/c.png"
 WAV, MP3 = "data:audio/wav;base64,UklG", "data:audio/mpeg;base64,SUQz"
@@ -54,7 +54,7 @@ def test_bodies_are_these_bytes(
             )
             for title, turn in turns.items():
                 lines.append(f"#   {title}".encode())
-                lines.append(build.encode(build.body_of(turn, "m", config, endpoint)))
+                lines.append(bodies.encode(build.body_of(turn, "m", config, endpoint)))
     golden(f"requests/{name}.txt", b"\n".join(lines) + b"\n")
 
 

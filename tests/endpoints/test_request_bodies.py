@@ -6,7 +6,7 @@ from genai_perf import endpoints
 from genai_perf.config.schema import Config, EndpointConfig, InputConfig, MetricsConfig
 from genai_perf.exceptions import UsageError
 from genai_perf.types import Turn
-from genai_perf.workload import build
+from genai_perf.workload import bodies, build
 
 NAMES = [
     "chat",
@@ -74,7 +74,7 @@ def test_bodies_are_these_bytes(name, golden):
             if not fits(turn, endpoint):
                 continue
             try:
-                body = build.encode(build.body_of(turn, "gpt2", config(**settings), endpoint))
+                body = bodies.encode(build.body_of(turn, "gpt2", config(**settings), endpoint))
             except UsageError as refused:
                 body = f"error: {refused.message}".encode()
             lines += [f"#   {turn_title}".encode(), body]

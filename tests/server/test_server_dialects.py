@@ -11,7 +11,7 @@ from genai_perf import endpoints
 from genai_perf.server import answers, dialects
 from genai_perf.server.openai import Api, Ask, Refusal, parse
 from genai_perf.types import Answer, Turn, Usage
-from genai_perf.workload.build import encode
+from genai_perf.workload.bodies import encode
 
 SPOKEN = {
     Api.RESPONSES: "responses",

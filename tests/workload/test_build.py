@@ -15,8 +15,9 @@ from genai_perf.config.schema import (
 from genai_perf.endpoints import Decoding, Endpoint
 from genai_perf.exceptions import UsageError
 from genai_perf.types import Exchange, Request, Turn
+from genai_perf.workload.bodies import encode
 from genai_perf.workload.build import build as build_workload
-from genai_perf.workload.build import check, encode, needs_tokenizer
+from genai_perf.workload.build import check, needs_tokenizer
 from genai_perf.workload.tokenizer import Tokenizer
 
 

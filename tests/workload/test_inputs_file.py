@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from genai_perf.exceptions import ArtifactError
 from genai_perf.types import Request, Workload
 from genai_perf.workload import inputs_file
-from genai_perf.workload.build import encode
+from genai_perf.workload.bodies import encode
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
