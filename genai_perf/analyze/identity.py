@@ -15,6 +15,7 @@ from typing import Any
 
 from genai_perf.config.schema import Config
 from genai_perf.exceptions import InputError
+from genai_perf.workload.lock import files_in
 
 Settings = Mapping[str, Any]
 """Values by `section.field`, ready for JSON."""
@@ -104,17 +105,22 @@ def _plain(value: Any) -> Any:
 
 
 def _contents(name: str) -> str:
-    """The beginning of the hash of the file, or of all files in a directory; another name as it is."""
-    path = Path(name)
-    if not path.exists():
-        kind, colon, rest = name.partition(":")
-        return f"{kind}: {_contents(rest)}" if colon and Path(rest).exists() else name
+    """The beginnings of the hashes of the files or directories that are named; another name as it is."""
+    paths = files_in(name)
+    if not paths:
+        return name
+    kind = "" if paths == [Path(name).expanduser()] else f"{name.partition(':')[0]}: "
+    return kind + ", ".join(map(_content, paths))
+
+
+def _content(path: Path) -> str:
+    """Of a file, or of all files in a directory."""
     files = sorted(file for file in path.rglob("*") if not file.is_dir()) if path.is_dir() else [path]
     try:
         stamps = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
         return f"sha256 {_hash_of(stamps)}"
     except OSError as exc:
-        raise InputError(f"{name}: cannot be read: {exc.strerror or exc}") from exc
+        raise InputError(f"{path}: cannot be read: {exc.strerror or exc}") from exc
 
 
 @cache

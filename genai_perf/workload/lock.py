@@ -139,13 +139,18 @@ def _reasons(former: Lock, now: Lock) -> Iterator[str]:
             yield f"{name} has changed" if name in now.files else f"{name} was another"
     for name in sorted({*former.settings, *now.settings}):
         was, is_now = (each.settings.get(name, "not set") for each in (former, now))
-        if was != is_now and was not in then_files:
-            yield f"{name} was {was}, is {'another file' if is_now in now_files else is_now}"
+        if was != is_now and not _are(was, then_files):
+            yield f"{name} was {was}, is {'another file' if _are(is_now, now_files) else is_now}"
     if former.tokenizer.get("fingerprint") != now.tokenizer.get("fingerprint"):
         was, is_now = (each.tokenizer.get("name", "nothing") for each in (former, now))
         yield f"tokens were counted by {was}, are by {'another ' * (is_now == was)}{is_now}"
     if former.version != now.version:
         yield f"made by genai-perf {former.version}, this is {now.version}"
+
+
+def _are(value: Any, hashes: Mapping[str, str]) -> bool:
+    """Whether a setting is nothing but files, told by these hashes."""
+    return isinstance(value, str) and all(part in hashes for part in value.split(","))
 
 
 # -- hashes ---------------------------------------------------------------------------------------------
@@ -209,10 +214,10 @@ def settings_of(config: Config) -> tuple[dict[str, Any], dict[str, str]]:
     for name, value in _pairs(config):
         if value == unset.get(name) or name in _TOLD_OTHERWISE:
             continue
-        path = _file_in(value) if _may_name_a_file(name) else None
-        if path is not None:
-            files[str(path)] = _hash_of(path)
-            value = files[str(path)]
+        if paths := files_in(value) if _may_name_a_file(name) else []:
+            hashes = [_hash_of(path) for path in paths]
+            files.update(zip(map(str, paths), hashes))
+            value = ",".join(hashes)
         settings[name] = value
     if not config.is_open_loop:
         settings["load.concurrency"] = config.concurrency
@@ -248,15 +253,16 @@ def _may_name_a_file(name: str) -> bool:
     return name.endswith(_NAME_FILES) or OPTIONS[name].type is Path
 
 
-def _file_in(value: Any) -> Path | None:
-    """The file or directory that a setting names, behind `payload:` and its like too."""
+def files_in(value: Any) -> list[Path]:
+    """The files or directories that a setting names, behind `payload:` and its like too; empty for others."""
     if not isinstance(value, str):
-        return None
-    for text in (value, value.partition(":")[2]):
-        path = Path(text).expanduser()
-        if text and path.exists():
-            return path
-    return None
+        return []
+    named = value.partition(":")[2]
+    for texts in ([value], [named], named.split(",")):
+        paths = [Path(text).expanduser() for text in texts]
+        if all(text and path.exists() for text, path in zip(texts, paths)):
+            return paths
+    return []
 
 
 def _hash_of(path: Path) -> str:

@@ -114,6 +114,10 @@ def test_an_input_that_is_no_file_counts_by_its_name_and_a_prefix_stays(tmp_path
     of = lambda name: identity.settings(replace(CHAT, input=InputConfig(file=name)))["input.file"]  # noqa: E731
     assert "synthetic:queries" == of("synthetic:queries")
     assert of(f"payload:{trace}").startswith("payload: sha256 ")
+    one = of(f"inputs:{trace}")
+    assert one + one.removeprefix("inputs:").replace(" sha", ", sha", 1) == of(f"inputs:{trace},{trace}")
+    assert f"inputs:{trace},gone" == of(f"inputs:{trace},gone")
+    assert "synthetic:" == of("synthetic:")
 
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:

@@ -152,3 +152,30 @@ def test_a_file_that_was_changed_is_told_by_its_name():
     assert "other bodies and settings (a.jsonl has changed)" == lock.differences(then, now)
     other = replace(now, files={"b.jsonl": "2"})
     assert "other bodies and settings (a.jsonl was another)" == lock.differences(then, other)
+
+
+def test_several_files_of_one_setting_are_told_one_by_one():
+    then = replace(LOCK, files={"a.json": "1", "b.json": "2"}, settings={"input.file": "1,2"})
+    now = replace(LOCK, bodies="x", files={"a.json": "1", "b.json": "3"}, settings={"input.file": "1,3"})
+    assert "other bodies and settings (b.json has changed)" == lock.differences(then, now)
+
+
+def test_a_setting_with_several_values_is_told_too():
+    then = replace(LOCK, settings={"endpoint.model_names": ["a"]})
+    now = replace(LOCK, settings={"endpoint.model_names": ["b"]})
+    told = "other settings (endpoint.model_names was ['a'], is ['b'])"
+    assert told == lock.differences(then, now)
+
+
+def test_every_file_of_ready_made_requests_counts_by_its_content(tmp_path):
+    for name, content in (("a", "1"), ("b", "2"), ("copy", "2"), ("other", "3")):
+        (tmp_path / name).write_text(content)
+
+    def of(*names):
+        file = ",".join(str(tmp_path / name) for name in names)
+        return lock.settings_of(replace(CONFIG, input=InputConfig(file=f"inputs:{file}")))
+
+    (settings, files), (again, _), (other, _) = of("a", "b"), of("a", "copy"), of("a", "other")
+    assert settings == again != other
+    assert [str(tmp_path / "a"), str(tmp_path / "b")] == list(files)
+    assert ",".join(files.values()) == settings["input.file"]
