@@ -117,7 +117,9 @@ class _Rows:
 
     def take(self, records: "pa.Table") -> None:
         """All of a journal's records."""
-        bodies = list(inputs_file.bodies(self._run / inputs_file.NAME))
+        config = self._info.config
+        are_timed = bool(config["load"].get("fixed_schedule")) and not config["input"].get("replay")
+        bodies = list(inputs_file.bodies(self._run / inputs_file.NAME, are_timed=are_timed))
         self._requests, self._sizes = [None] * len(bodies), [0] * len(bodies)
         has_turns = histories.has_turns(records) and self._endpoint.follow is not None
         said = Histories(self._endpoint, bodies.__getitem__) if has_turns else None

@@ -116,11 +116,11 @@ def rows(path: Path) -> list[msgspec.Raw]:
         raise ArtifactError(f"{path}: not the inputs of a run: {exc}") from exc
 
 
-def bodies(path: Path) -> Iterator[dict[str, Any]]:
+def bodies(path: Path, *, are_timed: bool = False) -> Iterator[dict[str, Any]]:
     """The body of each row, in order; one row at a time is decoded.
 
-    `endpoint.prompt_text` gives the prompt in it, `bodies.encode` the bytes that were sent. Raises
-    ArtifactError.
+    `endpoint.prompt_text` gives the prompt in it, `bodies.encode` the bytes that were sent. `are_timed` says
+    that the run was sent by instants, which stand among a row's tensors. Raises ArtifactError.
     """
     try:
         for entry in rows(path):
@@ -128,6 +128,8 @@ def bodies(path: Path) -> Iterator[dict[str, Any]]:
             body = msgspec.json.decode(entry if payload is None else payload[0], type=dict[str, Any])
             if payload is None and not body:
                 raise ValueError("an empty row")
+            if payload is None and are_timed:
+                body.pop("timestamp", None)
             yield body
     except (ValueError, IndexError) as exc:
         raise ArtifactError(f"{path}: not the inputs of a run: {exc}") from exc

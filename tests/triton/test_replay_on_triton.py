@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from made_run import MadeRun
@@ -36,6 +37,20 @@ def test_what_was_sent_to_triton_is_sent_again(
     lock, again = (json.loads((run.directory / "workload.lock").read_text()) for run in (former, now))
     assert (lock["bodies"], lock["messages"]) == (again["bodies"], again["messages"])
     assert ("generate" in options) == (lock["messages"] == "")
+
+
+def test_a_trace_is_replayed_without_its_instants_for_a_tensor(
+    triton: TritonServer, measure: Measure, tmp_path: Path
+) -> None:
+    model, options = SCENARIOS["tensorrtllm"]
+    trace = tmp_path / "trace.jsonl"
+    trace.write_text("".join(f'{{"timestamp": {at}, "input_length": 9}}\n' for at in (0, 5, 20)))
+    former = measure("-m", model, "-u", triton.grpc, *options, "--input-file", f"payload:{trace}")
+    assert former.exit_code == 0, former.stderr
+    now = measure("--replay", str(former.directory))
+    assert now.exit_code == 0, now.stderr
+    before, after = (sorted(row["request_bytes"] for row in run.requests) for run in (former, now))
+    assert before == after
 
 
 def test_a_run_on_triton_is_repeated_from_its_effective_config(

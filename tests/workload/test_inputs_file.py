@@ -108,3 +108,13 @@ def test_another_file_is_a_clear_error(tmp_path: Path, content: str) -> None:
 
     with pytest.raises(ArtifactError, match="not the inputs of a run"):
         list(inputs_file.bodies(path))
+
+
+def test_instants_stand_among_the_tensors_of_a_row_that_was_sent_by_them(tmp_path: Path) -> None:
+    body = {"text_input": ["hello"]}
+    timed = Request(0, encode(body), "m", "0", messages=(b"x",), due_ns=5_000_000)
+
+    path = inputs_file.write(tmp_path / "inputs.json", Workload([timed]))
+
+    assert [{**body, "timestamp": [5]}] == list(inputs_file.bodies(path))
+    assert [body] == list(inputs_file.bodies(path, are_timed=True))
