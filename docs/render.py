@@ -59,15 +59,6 @@ def _default(option: Option) -> str:
     return f"{option.default:g}" if isinstance(option.default, float) else f"{option.default}"
 
 
-def not_yet() -> str:
-    """What GenAI-Perf and Perf Analyzer have and this version refuses by name."""
-    return _list(
-        {
-            "after `--`": _passed(Verdict.LATER),
-        }
-    )
-
-
 def passed_through() -> str:
     """What becomes of Perf Analyzer's flags after `--`."""
     warned = [rule for rule in passthrough.RULES if rule.verdict is Verdict.NO_EFFECT and rule.detail]
@@ -99,7 +90,6 @@ BLOCKS: Mapping[str, tuple[str, Callable[[], str]]] = {
     "metrics": ("metrics.md", metrics_table_markdown),
     "gpu-metrics": ("telemetry.md", gpu_table_markdown),
     "options": ("options.md", options),
-    "not-yet": ("from-genai-perf.md", not_yet),
     "pass-through": ("from-genai-perf.md", passed_through),
 }
 """By name: the page that has it, and what makes it."""

@@ -113,7 +113,7 @@ class TrafficClass:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """One request of a run that sends what a former one sent."""
+    """One request of a run whose workload says when each is sent."""
 
     row: int
     """Which of the workload's requests."""
@@ -142,7 +142,7 @@ class Workload:
     is_streamed: bool = False
     """Whether the requests come while the run goes on, and are not here."""
     sends: Sequence[Send] = ()
-    """What is sent and when, in order, where a former run says; empty where the load options do."""
+    """What is sent and when, in order, where a former run or the input says; empty where load options do."""
 
 
 @dataclass(frozen=True, slots=True)

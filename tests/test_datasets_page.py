@@ -14,7 +14,8 @@ from genai_perf.workload.tables import SUFFIXES
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "datasets.md").read_text()
 BLOCKS = re.findall(r"^```console\n\$ (.*?)\n```", PAGE, re.MULTILINE | re.DOTALL)
-SHOWN = [block.replace("\\\n", " ").partition("\n")[::2] for block in BLOCKS]
+COMMANDS = [command for block in BLOCKS for command in block.split("\n$ ")]
+SHOWN = [command.replace("\\\n", " ").partition("\n")[::2] for command in COMMANDS]
 
 
 @pytest.mark.parametrize(("command", "output"), SHOWN)
@@ -27,7 +28,7 @@ def test_an_example_runs_and_prints_what_is_shown(tmp_path: Path, command: str, 
 
 
 def test_there_are_examples() -> None:
-    assert 4 == len(SHOWN)
+    assert 6 == len(SHOWN)
 
 
 def test_every_suffix_role_and_distribution_is_on_the_page() -> None:

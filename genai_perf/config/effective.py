@@ -50,7 +50,7 @@ def _lines(config: Config) -> Iterator[Line]:
         for leaf in LEAVES.values()
         if leaf.is_load and leaf.option is not None and values[leaf.option.key] is not None
     }
-    if not load and config.input.trace is not None:
+    if not load and (config.input.trace is not None or config.input.ready_made):
         load = {"fixed_schedule": False}  # or its instants would be taken, as where no load is chosen
     mode = next((mode for mode, key in MEASUREMENTS.items() if values[key] is not None), "request_count")
     has_load = False

@@ -5,6 +5,7 @@
     sharegpt:chats.json          conversations; of each the first turn, unless sessions are asked for
     conversations:chats.json     the same, and sessions are asked for
     payload:trace.jsonl          a trace (`config/traces.py`)
+    inputs:inputs.json           requests as they are to be sent (`config/ready_made.py`)
 
 What a word means, the modules of `workload` say: `tables`, `chats`.
 """
@@ -12,10 +13,10 @@ What a word means, the modules of `workload` say: `tables`, `chats`.
 from collections.abc import Iterator
 from pathlib import Path
 
-from genai_perf.config import lengths
+from genai_perf.config import lengths, ready_made
 from genai_perf.config.arguments import did_you_mean
 from genai_perf.config.options import Layer
-from genai_perf.config.schema import TRACES, Config
+from genai_perf.config.schema import READY_MADE, TRACES, Config
 from genai_perf.exceptions import InputError, UsageError
 
 TABLES = ("jsonl", "json", "csv", "tsv", "parquet", "txt")
@@ -38,12 +39,15 @@ def check(config: Config, given: Layer) -> None:
 
 def _check_source(config: Config, given: Layer) -> None:
     inputs = config.input
-    if inputs.file is not None and not inputs.is_synthetic and inputs.trace is None:
+    if inputs.ready_made:
+        ready_made.check(config, given)
+    elif inputs.file is not None and not inputs.is_synthetic and inputs.trace is None:
         _, path = split(inputs.file)
         if not path or not Path(path).expanduser().exists():
             source = given["input.file"].source
             word, colon, rest = path.partition(":")
-            near = did_you_mean(word, (*TABLES, *CHATS, *TRACES)) if colon and Path(rest).exists() else ""
+            known = (*TABLES, *CHATS, *TRACES, READY_MADE)
+            near = did_you_mean(word, known) if colon and Path(rest).exists() else ""
             raise InputError(f"{source}: '{path}' is not a valid file or directory{near}")
     for key in ("dataset_split", "dataset_config", "dataset_revision"):
         if f"input.{key}" in given and inputs.dataset is None:
@@ -113,7 +117,9 @@ def check_own_form(config: Config, name: str) -> None:
 
 def without_effect(config: Config, given: Layer) -> Iterator[str]:
     """A line for each option that changes nothing in this run."""
-    if not config.input.is_synthetic and config.input.trace is None:
+    if config.input.ready_made:
+        yield from ready_made.without_effect(config, given)
+    elif not config.input.is_synthetic and config.input.trace is None:
         for key in _OF_MADE_PROMPTS:
             if key in given:
                 yield f"{given[key].source} has no effect with {config.input.source}"

@@ -46,6 +46,8 @@ def check(config: Config, given: Layer) -> None:
 
 def without_effect(config: Config, given: Layer) -> Iterator[str]:
     """A line for each option that changes nothing in this run."""
+    if config.input.ready_made:
+        return  # all of them; `ready_made` says so
     for section, made, by in (
         ("image", config.image.are_made, "--image-width-mean and --image-height-mean"),
         ("audio", config.audio.is_made, "--audio-length-mean"),

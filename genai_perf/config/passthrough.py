@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from genai_perf.config import ready_made
 from genai_perf.config.arguments import Flag, Takes, read
 from genai_perf.config.latency_report import REPORT_FLAGS, LatencyReport, read_report
 from genai_perf.config.levels import SEARCH_FLAGS, Levels, read_levels
@@ -42,8 +43,6 @@ class Verdict(Enum):
     """A function translates it."""
     NO_EFFECT = "no effect"
     """Accepted, with a warning that gives `detail` as the reason; without a reason it is true anyway."""
-    LATER = "later"
-    """Refused: not available in this version."""
     REFUSED = "refused"
     """Refused for the reason in `detail`."""
 
@@ -117,7 +116,7 @@ RULES: tuple[Rule, ...] = (
     Rule("--request-parameter", Takes.ONE, Verdict.SETS, "endpoint.request_parameters"),
     Rule("--model-version -x", Takes.ONE, Verdict.SETS, "endpoint.model_version"),
     # what is sent
-    Rule("--input-data", Takes.ONE, Verdict.LATER),
+    Rule("--input-data", Takes.ONE, Verdict.MEANS),
     Rule("--shape", Takes.ONE, Verdict.SETS, "endpoint.tensor_shapes"),
     Rule("--data-directory", Takes.ONE, Verdict.NO_EFFECT, _NO_TENSORS),
     Rule("-z", Takes.NOTHING, Verdict.NO_EFFECT, _NO_TENSORS),
@@ -181,8 +180,6 @@ def interpret(tokens: Sequence[str], known: Layer) -> PassedThrough:
             case Verdict.NO_EFFECT:
                 if rule.detail:
                     passed.warnings.append(f"{name} has no effect: {rule.detail}")
-            case Verdict.LATER:
-                raise UsageError(f"{name} is not available in this version")
             case Verdict.REFUSED:
                 raise UsageError(f"{name} is not possible: {rule.detail}")
             case Verdict.MEANS if name in _TOGETHER:
@@ -242,9 +239,20 @@ def _file_type(_passed: PassedThrough, source: str, text: str) -> None:
         )
 
 
+def _input_data(passed: PassedThrough, source: str, text: str) -> None:
+    if text in ready_made.MADE_UP:
+        raise UsageError(
+            f"{source} {text} is not possible: {_NO_TENSORS}",
+            hint="leave it out for synthetic prompts, or give a file of requests",
+        )
+    former = passed.layer.get("input.file")
+    _set(passed, "input.file", source, ready_made.joined(former.texts[-1] if former else None, text))
+
+
 _MEANINGS: Mapping[str, Callable[[PassedThrough, str, str], None]] = {
     "--percentile": _percentile,
     "-b": _batch,
+    "--input-data": _input_data,
     "--ssl-https-verify-peer": _verify("endpoint.tls_verify", "01"),
     "--ssl-https-verify-host": _verify("endpoint.tls_verify_host", "012"),
     "--ssl-https-client-certificate-type": _file_type,

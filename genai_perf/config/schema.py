@@ -28,6 +28,9 @@ OPEN_LOADS = ("request_rate", "session_rate", "request_intervals", "request_rate
 TRACES = ("payload", "azure", "burstgpt")
 """What stands before the file's name in `--input-file` where it is a trace."""
 
+READY_MADE = "inputs"
+"""What stands there where the files hold requests as they are to be sent."""
+
 
 def option(
     default: Any,
@@ -105,7 +108,7 @@ class EndpointConfig:
 class InputConfig:
     """What to send."""
 
-    file: str | None = option(None, "--input-file", metavar="[FORMAT:]FILE", help="Prompts from a file (JSONL, JSON, CSV, TSV, Parquet, text, ShareGPT) or a directory of them, or `synthetic:queries,passages` for rankings.")
+    file: str | None = option(None, "--input-file", metavar="[FORMAT:]FILE", help="Prompts from a file (JSONL, JSON, CSV, TSV, Parquet, text, ShareGPT) or a directory of them, `inputs:FILE` for requests as a run's inputs.json has them, or `synthetic:queries,passages` for rankings.")
     row_limit: int | None = option(None, "--input-row-limit", at_least=1, help="Take only the first so many rows of --input-file. [default: all]")
     dataset: str | None = option(None, "--input-dataset", metavar="NAME|DIR", help="Prompts from a dataset: openorca, cnn_dailymail, any of the hub's by name, or a directory with one; the first --num-dataset-entries of its rows.")
     dataset_split: str | None = option(None, "--dataset-split", metavar="NAME", help="Which part of it. [default: train, or the only one]")
@@ -142,6 +145,13 @@ class InputConfig:
         """The trace that is read; None where the input is something else."""
         kind, colon, path = (self.file or "").partition(":")
         return Trace(kind, Path(path).expanduser()) if colon and kind in TRACES else None
+
+    @property
+    def ready_made(self) -> tuple[Path, ...]:
+        """The files of requests that are sent as they stand there; empty where the input is something else."""
+        kind, colon, paths = (self.file or "").partition(":")
+        is_one = colon and kind == READY_MADE
+        return tuple(Path(path).expanduser() for path in paths.split(",")) if is_one else ()
 
     @property
     def is_synthetic(self) -> bool:
@@ -213,7 +223,7 @@ class LoadConfig:
     concurrency_schedule: Path | None = option(None, "--concurrency-schedule", metavar="FILE", help="Closed loop of changing width: lines `seconds, in flight [, in flight at their end]`.")
     periodic_concurrency_range: str | None = option(None, "--periodic-concurrency-range", metavar="START:END[:STEP]", help="Batches: START requests at once, then STEP more (1 unless given) whenever each of the latest batch has had --request-period responses, until END were sent.")
     request_period: int = option(10, "--request-period", at_least=1, help="How many responses each request of a batch has had when the next batch is sent.")
-    fixed_schedule: bool | None = option(None, "--fixed-schedule", metavar="[true|false]", help="Open loop by the instants of a trace, each of its requests once. [default: on for a trace that has them, unless another load is chosen]")
+    fixed_schedule: bool | None = option(None, "--fixed-schedule", metavar="[true|false]", help="Open loop by the instants of a trace, or of ready-made requests, each of them once. [default: on for a file that has them, unless another load is chosen]")
     speed_up: float = option(1.0, "--speed-up", metavar="FACTOR", more_than=0, help="Send a trace so many times as fast, or below 1 slower.")
     ramp_up_s: float | None = option(None, "--ramp-up", metavar="SECONDS", more_than=0, help="Let --concurrency or --request-rate rise evenly over this long, counted as part of the run.")
     max_concurrency: int | None = option(None, "--max-concurrency", at_least=1, help="At most this many in flight in an open loop; later arrivals wait and are charged for it.")

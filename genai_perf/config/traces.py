@@ -3,31 +3,36 @@
 payload:trace.jsonl      Mooncake's form, as GenAI-Perf names it
 azure:trace.csv          Azure's LLM inference traces
 burstgpt:trace.csv       BurstGPT
+
+Ready-made requests (`config/ready_made.py`) may have instants too.
 """
 
 import json
 from contextlib import suppress
 from dataclasses import replace
 
+from genai_perf.config import ready_made
 from genai_perf.config.options import Layer
-from genai_perf.config.schema import TRACES, Config, Trace
+from genai_perf.config.schema import READY_MADE, TRACES, Config, Trace
 from genai_perf.exceptions import InputError, UsageError
 
 
 def with_schedule(config: Config) -> Config:
-    """The config with `fixed_schedule` decided: on for a trace with instants where no load is chosen.
+    """The config with `fixed_schedule` decided: on for a file with instants where no load is chosen.
 
     Off is None afterwards, like every load that is not chosen. Raises InputError where there is no such file.
     """
-    load, trace = config.load, config.input.trace
+    inputs, load, trace = config.input, config.load, config.input.trace
     fixed = load.fixed_schedule
-    if config.input.replay is not None:
+    if inputs.replay is not None:
         fixed = True
     if trace is not None:
         if not trace.path.is_file():
             raise InputError(f"--input-file: File not found: {trace.path}")
         if fixed is None and not load.is_chosen:
             fixed = _is_timed(trace)
+    elif inputs.ready_made and fixed is None and not load.is_chosen:
+        fixed = ready_made.is_timed(inputs.ready_made)
     return replace(config, load=replace(load, fixed_schedule=fixed or None))
 
 
@@ -46,10 +51,10 @@ def check(config: Config, given: Layer) -> None:
     inputs, load = config.input, config.load
     if inputs.replay is not None:
         return
-    if load.fixed_schedule and inputs.trace is None:
+    if load.fixed_schedule and inputs.trace is None and not inputs.ready_made:
         raise UsageError(
             f"{given['load.fixed_schedule'].source} needs a trace",
-            hint=f"--input-file {', '.join(f'{kind}:FILE' for kind in TRACES)}",
+            hint=f"--input-file {', '.join(f'{kind}:FILE' for kind in (*TRACES, READY_MADE))}",
         )
     if load.fixed_schedule and inputs.traffic_file is not None:
         raise UsageError(

@@ -1,16 +1,21 @@
-"""Requests that come with their due times while the run goes on: those of a trace."""
+"""Requests that come with their due times: those of a trace, while the run goes on, or all of a plan."""
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from typing import Protocol
 
+from genai_perf.clock import NS_PER_S
 from genai_perf.exceptions import GenAIPerfError
-from genai_perf.types import Exchange, Phase, Request, Slot
+from genai_perf.types import Exchange, Phase, Request, Slot, Workload
+
+_JUDGED = 1024
+"""Requests whose rate is that of a plan."""
 
 
 class Feed(Protocol):
-    """A seam: requests in the order of their due times (`workload/traces/feed.py`, and the tests' own)."""
+    """A seam: requests in the order of their due times (`Planned`, `workload/traces/feed.py`, tests')."""
 
     failure: GenAIPerfError | None
     """What ended it before its end, behind the requests that have come until then."""
@@ -31,6 +36,49 @@ class Feed(Protocol):
 
     def wake(self) -> None:
         """Let whoever waits return."""
+
+
+class Planned:
+    """The feed of a workload that says by itself what is sent when: everything is there already."""
+
+    failure: GenAIPerfError | None = None
+
+    def __init__(self, workload: Workload, speed_up: float) -> None:
+        self._requests = workload.requests
+        self._sends = iter(workload.sends)
+        self._speed_up = speed_up
+        spans_ns = [send.due_ns / speed_up for send in workload.sends[:_JUDGED]]
+        seconds = (max(spans_ns) - min(spans_ns)) / NS_PER_S
+        self.rate_per_s = len(spans_ns) / seconds if seconds else float(len(spans_ns))
+        self.next: Request | None = None
+        self._go_on()
+
+    def take(self) -> Request:
+        """The first of those that are left."""
+        taken = self.next
+        assert taken is not None
+        self._go_on()
+        return taken
+
+    async def wait(self) -> bool:
+        """Whether there is one; there is nothing to wait for."""
+        return self.next is not None
+
+    def wake(self) -> None:
+        """Nobody waits."""
+
+    def _go_on(self) -> None:
+        send = next(self._sends, None)
+        if send is None:
+            self.next = None
+            return
+        self.next = replace(
+            self._requests[send.row],
+            due_ns=round(send.due_ns / self._speed_up),
+            conversation=send.conversation,
+            turn=send.turn,
+            traffic_class=send.traffic_class,
+        )
 
 
 class Fed:

@@ -11,6 +11,7 @@ from genai_perf.config.schema import Config
 from genai_perf.exceptions import ArtifactError
 from genai_perf.reports.files import ensure
 from genai_perf.types import RunEnd, RunInfo, Window
+from genai_perf.workload import inputs_file
 
 JOURNAL = "records.arrows"
 RUN = "run.json"
@@ -34,6 +35,17 @@ def _load(config: Config) -> str:
     if (periodic := config.load.periodic) is not None:
         return f"periodic_concurrency{periodic.start}-{periodic.end}-{periodic.step}"
     return f"{option}{value}" if type(value) in (int, float) else option
+
+
+def check_apart(config: Config, directory: Path) -> None:
+    """Raise ArtifactError where what is to be sent is the directory's own `inputs.json`."""
+    own = (directory / inputs_file.NAME).resolve()
+    for kind in (config, *(kind.config for kind in config.traffic)):
+        if own in (path.resolve() for path in kind.input.ready_made):
+            raise ArtifactError(
+                f"{directory}: would replace the run whose {own.name} is to be sent",
+                hint="give another --artifact-dir",
+            )
 
 
 def make_directory(directory: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -25,10 +25,13 @@ def workload(config: Config, loop: asyncio.Runner) -> Workload:
     return Workload(_requests(calls.read(config.input.file), config, loop))
 
 
-def encoded(workload: Workload, config: Config, loop: asyncio.Runner) -> Workload:
-    """The calls of a former run, whose bodies are rows of its inputs. Raises as `workload` does."""
-    bodies = [json.loads(request.body) for request in workload.requests]
-    made = _requests([calls.row(body, f"row {place}") for place, body in enumerate(bodies)], config, loop)
+def encoded(workload: Workload, names: Iterable[str], config: Config, loop: asyncio.Runner) -> Workload:
+    """Calls whose bodies are there already, as they stand in `inputs.json`. Raises as `workload` does.
+
+    `names` are what errors call them.
+    """
+    named = zip(workload.requests, names)
+    made = _requests([calls.row(json.loads(request.body), name) for request, name in named], config, loop)
     requests = [replace(was, messages=now.messages) for was, now in zip(workload.requests, made, strict=True)]
     return replace(workload, requests=requests)
 

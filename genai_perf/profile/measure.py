@@ -17,7 +17,6 @@ from genai_perf.profile import repeatable
 from genai_perf.profile.directory import JOURNAL, SAMPLES, make_directory, write_run
 from genai_perf.profile.former import Former, taken_up
 from genai_perf.profile.repeatable import Asked
-from genai_perf.profile.replay import Replay
 from genai_perf.types import RunEnd, RunInfo, Workload
 
 if TYPE_CHECKING:
@@ -56,6 +55,7 @@ def measure(
     what the run's own files tell of it. `ended` is called when the last answer is there.
     """
     from genai_perf.engine import run as engine
+    from genai_perf.engine.fed import Planned
     from genai_perf.engine.job import Job
     from genai_perf.engine.journal import Journal
     from genai_perf.workload import inputs_file, load_files
@@ -81,7 +81,7 @@ def measure(
         make_directory(directory)
         inputs_file.write(directory / inputs_file.NAME, workload)
     if workload.sends:
-        job = replace(job, feed=Replay(workload, config.load.speed_up))
+        job = replace(job, feed=Planned(workload, config.load.speed_up))
     origin = Origin.now()
     info = RunInfo(
         version=versions()["genai-perf"],

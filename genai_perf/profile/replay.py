@@ -14,10 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genai_perf.clock import NS_PER_S
 from genai_perf.config.schema import Config
 from genai_perf.endpoints import Endpoint
-from genai_perf.exceptions import ArtifactError, GenAIPerfError, InputError, UsageError
+from genai_perf.exceptions import ArtifactError, InputError, UsageError
 from genai_perf.metrics import histories
 from genai_perf.metrics.histories import Histories
 from genai_perf.profile.directory import JOURNAL
@@ -211,9 +210,6 @@ def _other_bytes(run: Path, row: int, now: int, then: int) -> ArtifactError:
     )
 
 
-# -- what is done to it before it is sent ------------------------------------------------------------------
-
-
 def check_messages(former: Former, workload: Workload, run: Path) -> None:
     """Raise ArtifactError where what goes over gRPC is not what went then; of another model it cannot be."""
     for place, (request, size) in enumerate(zip(workload.requests, former.sizes, strict=True)):
@@ -221,49 +217,3 @@ def check_messages(former: Former, workload: Workload, run: Path) -> None:
         is_same = request.model in former.info.config["endpoint"]["model_names"]
         if size and is_same and now != size:
             raise _other_bytes(run, place, now, size)
-
-
-class Replay:
-    """The feed of a replay (`engine/fed.py`): everything is there already."""
-
-    failure: GenAIPerfError | None = None
-
-    def __init__(self, workload: Workload, speed_up: float) -> None:
-        self._requests = workload.requests
-        self._sends = iter(workload.sends)
-        self._speed_up = speed_up
-        spans_ns = [send.due_ns / speed_up for send in workload.sends[:_AT_ONCE]]
-        seconds = (max(spans_ns) - min(spans_ns)) / NS_PER_S
-        self.rate_per_s = len(spans_ns) / seconds if seconds else float(len(spans_ns))
-        self.next: Request | None = None
-        self._go_on()
-
-    def take(self) -> Request:
-        """The first of those that are left."""
-        taken = self.next
-        assert taken is not None
-        self._go_on()
-        return taken
-
-    async def wait(self) -> bool:
-        """Whether there is one; there is nothing to wait for."""
-        return self.next is not None
-
-    def wake(self) -> None:
-        """Nobody waits."""
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def _go_on(self) -> None:
-        send = next(self._sends, None)
-        if send is None:
-            self.next = None
-            return
-        self.next = replace(
-            self._requests[send.row],
-            due_ns=round(send.due_ns / self._speed_up),
-            conversation=send.conversation,
-            turn=send.turn,
-            traffic_class=send.traffic_class,
-        )

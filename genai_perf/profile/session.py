@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from genai_perf import endpoints
 from genai_perf.config import urls
 from genai_perf.config.schema import Config, EndpointConfig, LoadConfig, OutputConfig, TokenizerConfig
 from genai_perf.endpoints import Endpoint
+from genai_perf.profile.directory import check_apart
 from genai_perf.profile.former import Former
 from genai_perf.profile.measure import measure
 from genai_perf.profile.repeatable import Asked
@@ -89,6 +91,7 @@ class Session:
         `ended` is called when the last answer is there.
         """
         endpoint = endpoints.get(str(config.endpoint.type), config.endpoint.backend)
+        check_apart(config, directory)
         self._look_for_sources(config)
         served = self._ask(config, endpoint) if endpoint.is_triton else None
         asked = Asked(self._as_asked(config), *self._repeats)
@@ -144,17 +147,14 @@ class Session:
         for made_for, workload in self._workloads:
             if made_for == same:
                 return tokenizer, workload
-        if config.endpoint.grpc_method is not None:
+        if config.endpoint.grpc_method is not None and not config.input.ready_made:
             from genai_perf.profile import dynamic_grpc
 
             loop, _ = self._loop()
             workload = dynamic_grpc.workload(config, loop)
         else:
             workload = build.build(config, endpoint, tokenizer)
-        if served is not None and endpoint.transport == "grpc":
-            from genai_perf.profile import triton
-
-            workload = triton.encoded(workload, served, config)
+            workload = self._as_messages(workload, config, endpoint, served)
         self._workloads.append((same, workload))
         while len(self._workloads) > 1 and self._kept_bytes() > self._BYTES_KEPT:
             self._workloads.popleft()
@@ -174,18 +174,29 @@ class Session:
             tokenizer = self._tokenizer(config)
             requests = list(counted(workload.requests, endpoint, tokenizer))
             workload = replace(workload, requests=requests)
+        workload = self._as_messages(workload, config, endpoint, served)
+        if endpoint.transport == "grpc":
+            replay.check_messages(former, workload, run)
+        return tokenizer, workload
+
+    def _as_messages(
+        self, workload: Workload, config: Config, endpoint: Endpoint, served: "Served | None"
+    ) -> Workload:
+        """Bodies as what goes over gRPC, where they do."""
+        from genai_perf.workload import ready_made
+
+        names = ready_made.names(config, endpoint) if config.input.ready_made else None
         if config.endpoint.grpc_method is not None:
             from genai_perf.profile import dynamic_grpc
 
             loop, _ = self._loop()
-            workload = dynamic_grpc.encoded(workload, config, loop)
-        elif served is not None and endpoint.transport == "grpc":
+            numbered = (f"row {place}" for place in count())
+            return dynamic_grpc.encoded(workload, names or numbered, config, loop)
+        if served is not None and endpoint.transport == "grpc":
             from genai_perf.profile import triton
 
-            workload = triton.encoded(workload, served, config)
-        if endpoint.transport == "grpc":
-            replay.check_messages(former, workload, run)
-        return tokenizer, workload
+            return triton.encoded(workload, served, config, names)
+        return workload
 
     def _kept_bytes(self) -> int:
         return sum(len(request.body) for _, workload in self._workloads for request in workload.requests)

@@ -3,16 +3,17 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 from genai_perf.config.schema import Config
 from genai_perf.config.values import parse_request_parameters, parse_shapes
 from genai_perf.endpoints import Endpoint
 from genai_perf.endpoints.tensors import Interface
-from genai_perf.exceptions import ServerError, UsageError
+from genai_perf.exceptions import InputError, ServerError, UsageError
 from genai_perf.metrics import server_statistics
 from genai_perf.transports.address import Address
 from genai_perf.transports.triton import Triton, UnknownModel
@@ -86,7 +87,7 @@ async def ask(config: Config, endpoint: Endpoint) -> Served:
             break
     _warn(config, interfaces)
     served = Served(server, interfaces)
-    if is_grpc:
+    if is_grpc and not config.input.ready_made:
         _try(config, endpoint, served)
     return served
 
@@ -110,10 +111,23 @@ def _warn(config: Config, interfaces: Mapping[str, Interface]) -> None:
             )
 
 
-def encoded(workload: Workload, served: Served, config: Config) -> Workload:
-    """The requests as messages for gRPC, by what the models say. Raises UsageError where they do not fit."""
+def encoded(
+    workload: Workload, served: Served, config: Config, names: Iterable[str] | None = None
+) -> Workload:
+    """The requests as messages for gRPC, by what the models say. Raises UsageError where they do not fit.
+
+    `names` are what errors call them, where the user wrote them.
+    """
     encode = encoder(served, config)
-    return replace(workload, requests=[encode(request) for request in workload.requests])
+    requests = []
+    for request, name in zip(workload.requests, repeat("") if names is None else names):
+        try:
+            requests.append(encode(request))
+        except UsageError as exc:
+            if not name:
+                raise
+            raise InputError(f"{name}: {exc.message}", hint=served.interfaces[request.model].wants()) from exc
+    return replace(workload, requests=requests)
 
 
 def encoder(served: Served, config: Config) -> Callable[[Request], Request]:

@@ -15,7 +15,7 @@ from genai_perf.config import Config, inputs
 from genai_perf.endpoints import Endpoint
 from genai_perf.exceptions import InputError, UsageError
 from genai_perf.types import Request, TrafficClass, Turn, Workload
-from genai_perf.workload import rankings, sources
+from genai_perf.workload import rankings, ready_made, sources
 from genai_perf.workload.bodies import encode
 from genai_perf.workload.sources import SYNTHETIC, Conversation, is_synthetic
 from genai_perf.workload.tokenizer import Tokenizer
@@ -52,6 +52,8 @@ def check(config: Config, endpoint: Endpoint) -> None:
             f"conversations are not supported for {endpoint.name}",
             hint="its requests say nothing of what was said before; chat's do",
         )
+    if given.ready_made:
+        return
     if given.trace is not None and (endpoint.takes_passages or not endpoint.takes_text):
         raise UsageError(f"--input-file: {given.file!r}: {endpoint.name} takes no traces, which are of texts")
     if endpoint.takes_passages or config.endpoint.grpc_method is not None:
@@ -74,6 +76,8 @@ def build(config: Config, endpoint: Endpoint, tokenizer: Tokenizer | None) -> Wo
     check(config, endpoint)
     if config.traffic:
         return _mixed(config, endpoint, tokenizer)
+    if config.input.ready_made:
+        return ready_made.workload(config, endpoint, tokenizer)
     if endpoint.render is not None:
         _try_out(config, endpoint)
     if config.load.fixed_schedule:

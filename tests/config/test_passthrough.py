@@ -154,7 +154,16 @@ def test_a_flag_without_effect_is_told(line, warning):
         ("--max-triels 3", "no Perf Analyzer option --max-triels; did you mean --max-trials?"),
         ("--ssl-https-v 0", "--ssl-https-v is ambiguous: --ssl-https-verify-host, --ssl-https-verify-peer"),
         ("stray", "unexpected argument 'stray' after --"),
-        ("--input-data inputs.json", "--input-data is not available in this version"),
+        ("--input-data gone.json", "--input-data: no file 'gone.json'"),
+        ("--input-data tests", "--input-data: 'tests' is a directory, not a file of requests"),
+        (
+            "--input-data zero",
+            "--input-data zero is not possible: tensors are made of the prompts and --extra-inputs",
+        ),
+        (
+            "--input-data random",
+            "--input-data random is not possible: tensors are made of the prompts and --extra-inputs",
+        ),
         ("--enable-mpi", "--enable-mpi is not possible: there is no MPI here"),
         ("-i grpc", "-i: chat is spoken over http, not grpc"),
         ("-i HTTP/2", "-i: 'HTTP/2' is not one of http, grpc"),

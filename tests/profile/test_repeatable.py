@@ -7,17 +7,8 @@ import pytest
 
 from genai_perf.cli import main
 from genai_perf.engine.journal import read
-from genai_perf.server.process import EmbeddedServer
-from genai_perf.server.settings import ServerSettings
 
 FIXED = "--endpoint-type chat --tokenizer builtin --isl 12 --osl 3 --gpu-telemetry off --no-server-metrics -q"
-
-
-@pytest.fixture(scope="module")
-def url():
-    quick = ServerSettings(port=0, ttft_ms=1, ttft_per_input_token_ms=0, itl_ms=0.5, itl_per_request_ms=0)
-    with EmbeddedServer(quick) as server:
-        yield server.url
 
 
 @pytest.fixture

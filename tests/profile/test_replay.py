@@ -17,13 +17,6 @@ FIXED = "--tokenizer builtin --isl 12 --osl 3 --gpu-telemetry off --no-server-me
 MS = 1_000_000
 
 
-@pytest.fixture(scope="module")
-def url():
-    quick = ServerSettings(port=0, ttft_ms=1, ttft_per_input_token_ms=0, itl_ms=0.5, itl_per_request_ms=0)
-    with EmbeddedServer(quick) as server:
-        yield server.url
-
-
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
