@@ -326,6 +326,8 @@ class RunInfo:
     """What it was made of, where several runs were merged into it; empty for a run."""
     breaks: tuple[Break, ...] = ()
     """Where it was interrupted and continued, in order."""
+    host: str = ""
+    """The name of the machine that sent it; empty where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from genai_perf.analyze import merged_journal, overlap
+from genai_perf.analyze import merged_journal, merged_telemetry, overlap
 from genai_perf.analyze.overlap import How
 from genai_perf.analyze.parts import Part, find
 from genai_perf.analyze.run_directory import recorded_config
@@ -143,12 +143,13 @@ def _write(parts: Sequence[Part], target: Path, output: OutputConfig, command: s
             "runs": [_told(part, origin_ns, move) for part, move in zip(parts, moves_ns, strict=True)],
             "notes": list(_notes(parts, measuring, moves_ns)),
             "telemetry_stats": _telemetry(parts),
+            "stretches": merged_telemetry.stretches(parts, shifts_ns),
         },
     )
     make_directory(target)
     firsts = merged_journal.write_inputs(target / inputs_file.NAME, parts)
     merged_journal.write(target / JOURNAL, info, parts, shifts_ns, firsts)
-    merged_journal.write_telemetry(target, parts, shifts_ns)
+    merged_telemetry.write(target, parts, shifts_ns)
     write_run(target, info, end)
 
 

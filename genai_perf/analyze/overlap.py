@@ -58,6 +58,21 @@ def moves_ns(spans: Sequence[Span]) -> list[int]:
     return moves
 
 
+def stretches(spans: Sequence[Span]) -> list[list[int]]:
+    """The places of those that overlap, directly or by others between them, together; in order of time."""
+    found: list[list[int]] = []
+    until_ns = 0
+    for place in sorted(range(len(spans)), key=lambda place: spans[place].start_ns):
+        span = spans[place]
+        if found and span.start_ns < until_ns:
+            found[-1].append(place)
+            until_ns = max(until_ns, span.end_ns)
+        else:
+            found.append([place])
+            until_ns = span.end_ns
+    return found
+
+
 def measured_ns(spans: Sequence[Span]) -> int:
     """How long any of them measured."""
     return sum(length for length, running in _stretches(spans) if running)

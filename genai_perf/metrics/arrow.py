@@ -6,6 +6,7 @@ so nothing here hands Arrow a Python or numpy value or asks it for one by `to_nu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -60,6 +61,19 @@ def lists(column: pa.Array) -> tuple[NDArray[Any], Ints]:
     if not len(offsets):
         return entries[:0], np.zeros(1, np.int64)
     return entries[offsets[0] : offsets[-1]], offsets - offsets[0]
+
+
+def texts(entries: Sequence[str]) -> pa.Array:
+    """A column of these texts; what is no UTF-8 is replaced."""
+    import numpy as np
+    import pyarrow as pa
+
+    encoded = [entry.encode("utf-8", "replace") for entry in entries]
+    ends = np.zeros(len(encoded) + 1, np.int32)
+    np.cumsum([len(entry) for entry in encoded], out=ends[1:])
+    return pa.Array.from_buffers(
+        pa.string(), len(encoded), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    )
 
 
 def sizes(column: pa.Array) -> Ints:

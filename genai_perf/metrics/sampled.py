@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 REACH_NS = 2 * NS_PER_S
 """Several times the interval of sampling; a scrape or two may fail."""
 
-_LEAST_KNOWN = 0.5
+LEAST_KNOWN = 0.5
 """The share of a stretch in which a counter must be known to say what it did in all of it; and the greatest
 that may lie between two instants at which it is."""
 
@@ -80,6 +80,14 @@ def curve(at_ns: Ints, value: Floats, stretch: Stretch) -> Curve:
     end = np.minimum(end, stretch.start_ns + stretch.duration_ns)
     kept = end > begin
     return Curve(begin[kept], end[kept], value[kept])
+
+
+def joined(curves: Sequence[Curve]) -> Curve:
+    """One gauge's pieces of several stretches of time, which do not overlap."""
+    import numpy as np
+
+    parts = zip(*((each.begin_ns, each.end_ns, each.value) for each in curves), strict=True)
+    return Curve(*(np.concatenate(part) for part in parts))
 
 
 def together(curves: Sequence[Curve], how: Together) -> Curve:
@@ -172,7 +180,7 @@ def growth(at_ns: Ints, value: Floats, stretch: Stretch, *, always_grows: bool) 
         return Growth(None, None)
     refresh_ns = float(np.median(np.diff(at)))
     known_ns = min(end, at[-1]) - max(start, at[0])
-    enough_ns = _LEAST_KNOWN * stretch.duration_ns
+    enough_ns = LEAST_KNOWN * stretch.duration_ns
     if known_ns < enough_ns or refresh_ns > enough_ns:
         return Growth(None, refresh_ns)
     edges = np.interp([start, end], at, summed)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -92,6 +93,7 @@ def measure(
         config=config.public(),
         tokenizer=counted_by,
         versions=versions(),
+        host=os.uname().nodename,
     )
     if half is not None:
         info = replace(half.info, breaks=(*half.info.breaks, half.ends_here(origin.wall_ns)))

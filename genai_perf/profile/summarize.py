@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from genai_perf.telemetry.gpu import GPUs
     from genai_perf.telemetry.server_metrics import ServerMetrics
     from genai_perf.telemetry.store import Telemetry
+    from genai_perf.telemetry.stretches import Sampled
     from genai_perf.workload.tokenizer import Tokenizer
 
 
@@ -80,14 +81,15 @@ def summarize(
     summary = of_columns(columns, info, end, settings=settings, produces_tokens=endpoint.produces_tokens)
     if info.merged:
         summary = _of_merged(summary, info.merged)
-    sampled = store.read(directory)
+    telemetry = store.read(directory)
+    sampled = _stretches(telemetry, info, columns, sent) if telemetry is not None else []
     gpus = _gpus(sampled, columns)
     server = _server(sampled, sent, summary, _models(config))
     for beside in (gpus, server):
         if beside is not None:
             summary = replace(summary, notes=(*summary.notes, *beside.notes))
-    if sampled is not None:
-        summary = replace(summary, notes=(*summary.notes, *gpu.unanswered(sampled)))
+    silent = gpu.unanswered(store.all_health(each.telemetry for each in sampled))
+    summary = replace(summary, notes=(*summary.notes, *silent))
     return Result(
         info=replace(info, config={**config, "metrics": asdict(settings)}),
         end=end,
@@ -133,13 +135,33 @@ def _batches(
     return by_batch(columns, records, parse_periodic_range(text, "run.json"), list(summary.metrics))
 
 
-def _gpus(sampled: "Telemetry | None", columns: "Columns") -> "GPUs | None":
-    """What the GPUs did in the time that every throughput is by; None where nobody sampled them."""
+def _stretches(
+    telemetry: "Telemetry", info: RunInfo, columns: "Columns", sent: "pa.Table"
+) -> "Sequence[Sampled]":
+    """What was sampled beside the run; of several that were merged, beside each time in which they measured.
+
+    GPUs count for the time that every throughput is by.
+    """
+    from genai_perf.metrics.sampled import Stretch
+    from genai_perf.telemetry import stretches
+    from genai_perf.telemetry.ours import window
+
+    if info.merged:
+        return stretches.apart(telemetry, info.merged["stretches"])
+    between = window(sent)
+    if between is None:
+        return []
+    measured = Stretch(0, 0)
+    if len(columns):
+        measured = Stretch(int(columns.start_ns.min()), int(columns.last_ns.max()))
+    return [stretches.Sampled(telemetry, measured, between)]
+
+
+def _gpus(sampled: "Sequence[Sampled]", columns: "Columns") -> "GPUs | None":
+    """What the GPUs did; None where nobody sampled them, or no request was answered."""
     from genai_perf.telemetry import gpu
 
-    if sampled is None or not len(columns):
-        return None
-    return gpu.read(sampled, int(columns.start_ns.min()), int(columns.last_ns.max()))
+    return gpu.read_all([(each.telemetry, each.measured) for each in sampled]) if len(columns) else None
 
 
 def _models(config: Mapping[str, Any]) -> list[str]:
@@ -149,15 +171,16 @@ def _models(config: Mapping[str, Any]) -> list[str]:
 
 
 def _server(
-    sampled: "Telemetry | None", sent: "pa.Table", summary: Summary, model_names: Sequence[str]
+    sampled: "Sequence[Sampled]", sent: "pa.Table", summary: Summary, model_names: Sequence[str]
 ) -> "ServerMetrics | None":
     """What the server says of the requests that were sent; None where nobody asked it."""
     from genai_perf.telemetry import server_metrics
-    from genai_perf.telemetry.ours import counted, window
+    from genai_perf.telemetry.ours import counted
 
-    if sampled is None or (between := window(sent)) is None:
+    if not sampled:
         return None
-    return server_metrics.read(sampled, between, counted(sent, summary), model_names)
+    stretches = [(each.telemetry, each.sent) for each in sampled]
+    return server_metrics.read_all(stretches, counted(sent, summary), model_names)
 
 
 def load_tokenizer(settings: TokenizerConfig, model_name: str) -> "Tokenizer":

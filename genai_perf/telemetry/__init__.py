@@ -13,6 +13,7 @@ A source is one file with `source(spec) -> Source`, and the file's name is its `
 of Prometheus metrics. Which of those tell of the server and which of GPUs is seen by the names in it, later.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -26,6 +27,15 @@ class Sample(NamedTuple):
     value: float
     type: str = "unknown"
     """counter, gauge, histogram, summary; unknown where nobody says."""
+
+
+def kind_of(source: str) -> str:
+    """`server`, `dcgm` or `nvml`, by a source's name; a merged run's begin with the name of the run."""
+    found = _KIND.search(source)
+    return found[1] if found else ""
+
+
+_KIND = re.compile(r"(?:^|/)(server|dcgm|nvml)(?=:|$)")
 
 
 class ScrapeError(Exception):

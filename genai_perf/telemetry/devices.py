@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from genai_perf.metrics.gpu import SERIES, GPUMetric, Of
-from genai_perf.telemetry.gpu_sources import FOUND
+from genai_perf.telemetry import kind_of
+from genai_perf.telemetry.gpu_sources import is_found
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,6 +43,16 @@ class Device:
     def number(self) -> str:
         """`0`, or `0/1` for its instance 1."""
         return f"{self.index}/{self.instance}" if self.instance else self.index
+
+    @property
+    def board(self) -> tuple[str, str]:
+        """Which GPU it is, or is an instance of."""
+        return ("", self.uuid) if self.uuid else (self.source, self.index)
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What it has in common with itself in another stretch of time."""
+        return (*self.board, self.instance)
 
     @property
     def order(self) -> tuple[int, str, int]:
@@ -75,9 +86,9 @@ def is_reading(value: NDArray[np.float64]) -> NDArray[np.bool_]:
     return kept
 
 
-def devices(series: Iterable[Series]) -> dict[str, Device]:
-    """By the name it is shown with, one for each GPU and instance."""
-    return _named(_once(_gathered(series)))
+def devices(series: Iterable[Series]) -> list[Device]:
+    """One for each GPU and instance."""
+    return _once(_gathered(series))
 
 
 def _gathered(series: Iterable[Series]) -> list[Device]:
@@ -106,10 +117,10 @@ def _gathered(series: Iterable[Series]) -> list[Device]:
 
 def _once(devices: list[Device]) -> list[Device]:
     """Each GPU by one source: exporters before a server's own page, which says less."""
-    elsewhere = {device.uuid for device in devices if device.source not in FOUND}
+    elsewhere = {device.uuid for device in devices if not is_found(device.source)}
     if elsewhere:
-        devices = [device for device in devices if device.source not in FOUND or device.uuid in elsewhere]
-    devices = sorted(devices, key=lambda device: device.source.startswith("server:"))
+        devices = [each for each in devices if not is_found(each.source) or each.uuid in elsewhere]
+    devices = sorted(devices, key=lambda device: kind_of(device.source) == "server")
     told: dict[str, str] = {}
     return [
         device
@@ -118,8 +129,8 @@ def _once(devices: list[Device]) -> list[Device]:
     ]
 
 
-def _named(devices: list[Device]) -> dict[str, Device]:
-    """By the shortest names that tell them all apart."""
+def named(devices: Iterable[Device]) -> dict[str, Device]:
+    """By the name that each is shown with: the shortest that tell them all apart."""
     devices = sorted(devices, key=lambda device: (device.host, device.source, device.order))
     ways = (
         lambda device: device.number,

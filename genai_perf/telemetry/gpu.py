@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from genai_perf.clock import NS_PER_S
 from genai_perf.metrics.catalog import Unit
-from genai_perf.metrics.gpu import GPU_CATALOG, GPUMetric, Kind, Together
-from genai_perf.metrics.sampled import Curve, Stretch, curve, describe_curve, growth, one_value, together
-from genai_perf.telemetry.devices import Device, devices
+from genai_perf.metrics.gpu import GPU_CATALOG
+from genai_perf.metrics.sampled import Stretch
+from genai_perf.telemetry import kind_of
+from genai_perf.telemetry.devices import devices, named
+from genai_perf.telemetry.gpu_figures import Known, Measured, boards, total
+from genai_perf.telemetry.gpu_sources import FOUND, is_found
+from genai_perf.telemetry.store import all_health
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from genai_perf.telemetry.store import Health, Telemetry
     from genai_perf.types import Stats, Summary
 
@@ -90,25 +90,44 @@ def _records(gpu: GPU) -> Iterator[tuple[str, float]]:
                     yield f"{tag}_{name}", value
 
 
-def unanswered(telemetry: Telemetry) -> list[str]:
+def unanswered(sources: Mapping[str, Health]) -> list[str]:
     """A note for each source of GPUs that was named and never answered."""
     return [
         f"{name} was asked for GPUs {health.scrapes:,} times and never answered: {', '.join(health.errors)}."
-        for name, health in telemetry.sources.items()
-        if name.startswith(("dcgm:", "nvml:")) and health.failures == health.scrapes
+        for name, health in sources.items()
+        if kind_of(name) in FOUND and not is_found(name) and health.failures == health.scrapes
     ]
 
 
 def read(telemetry: Telemetry, start_ns: int, end_ns: int) -> GPUs | None:
     """What the GPUs did between two instants of the run; None where nothing was sampled of any."""
-    stretch = Stretch(start_ns, end_ns)
-    found = devices(telemetry.series())
-    seen = {name: measured for name, device in found.items() if (measured := _Measured.of(device, stretch))}
-    if not seen:
+    return read_all([(telemetry, Stretch(start_ns, end_ns))])
+
+
+def read_all(sampled: Sequence[tuple[Telemetry, Stretch]]) -> GPUs | None:
+    """The same of several stretches of time, each by what was sampled beside it.
+
+    A GPU's figures are of the stretches in which it was asked for; those of all together are at each time of
+    the GPUs that were asked for then.
+    """
+    stretches: dict[tuple[str, str, str], list[Measured]] = {}
+    totals = []
+    for telemetry, stretch in sampled:
+        told = (Measured.of(device, stretch) for device in devices(telemetry.series()))
+        seen = [measured for measured in told if measured is not None]
+        for measured in seen:
+            stretches.setdefault(measured.device.identity, []).append(measured)
+        if seen:
+            totals.append(total(boards(seen)))
+    if not stretches:
         return None
-    groups = _groups(list(seen.values()))
-    used = {measured.device.source for measured in seen.values()}
-    sources = {name: health for name, health in telemetry.sources.items() if name in used}
+    names = named(each[0].device for each in stretches.values())
+    gpus = {name: Measured.joined(stretches[device.identity]) for name, device in names.items()}
+    used = {measured.device.source for each in stretches.values() for measured in each}
+    sources = {
+        name: health for name, health in all_health(each for each, _ in sampled).items() if name in used
+    }
+    duration_s = sum(stretch.duration_ns for _, stretch in sampled) / NS_PER_S
     return GPUs(
         gpus=tuple(
             GPU(
@@ -117,150 +136,68 @@ def read(telemetry: Telemetry, start_ns: int, end_ns: int) -> GPUs | None:
                 model=measured.device.model,
                 host=measured.device.host,
                 source=measured.device.source,
-                figures={tag: measured.figures[tag] for tag in GPU_CATALOG if tag in measured.figures},
+                figures=measured.known.figures(),
                 covered=measured.covered,
             )
-            for name, measured in seen.items()
+            for name, measured in gpus.items()
         ),
-        total=dict(_total(groups)),
-        boards=len(groups),
-        duration_s=stretch.duration_ns / NS_PER_S,
+        total=Known.joined(totals).figures(),
+        boards=len(boards(gpus.values())),
+        duration_s=duration_s,
         sources=sources,
-        notes=tuple(_notes(seen, sources, stretch)),
+        notes=tuple(_notes(gpus, sources)),
     )
-
-
-# -- figures ----------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Measured:
-    """A device's figures, and what the totals and notes are made of."""
-
-    device: Device
-    figures: dict[str, Stats] = field(default_factory=dict)
-    curves: dict[str, Curve] = field(default_factory=dict)
-    covered: float = 0.0
-    refresh_ns: float | None = None
-    """Of the energy counter; 0 where it is refreshed often enough."""
-    is_stale: bool = False
-    """Whether energy is unknown because the counter is refreshed too seldom."""
-    is_estimated: bool = False
-    """Whether energy is average power by time, for want of a counter."""
-    grown: dict[str, float] = field(default_factory=dict)
-    """By how much counters of errors grew."""
-
-    @classmethod
-    def of(cls, device: Device, stretch: Stretch) -> _Measured | None:
-        measured = cls(device)
-        for tag, metric in GPU_CATALOG.items():
-            if (readings := device.readings(metric)) is not None:
-                measured._take(tag, metric, *readings, stretch)
-        power = measured.curves.get("gpu_power_usage")
-        if power is not None and "energy_consumption" not in measured.figures and not measured.is_stale:
-            watts = measured.figures["gpu_power_usage"].avg
-            joules = watts * stretch.duration_ns / NS_PER_S
-            measured.figures["energy_consumption"] = one_value(joules * Unit.JOULES.base)
-            measured.is_estimated = True
-        return measured if measured.figures else None
-
-    def _take(
-        self,
-        tag: str,
-        metric: GPUMetric,
-        at_ns: NDArray[np.int64],
-        value: NDArray[np.float64],
-        stretch: Stretch,
-    ) -> None:
-        known = curve(at_ns, value, stretch)
-        covered = known.covered_ns() / stretch.duration_ns
-        self.covered = max(self.covered, covered)
-        stats = describe_curve(known)
-        if stats is None:
-            return
-        if metric.kind is Kind.GROWTH:
-            grown = growth(at_ns, value, stretch, always_grows=tag == "energy_consumption")
-            if grown.amount is not None:
-                self.figures[tag] = one_value(grown.amount)
-            elif tag == "energy_consumption":
-                self.is_stale, self.refresh_ns = True, grown.refresh_ns
-            return
-        self.curves[tag] = known
-        self.figures[tag] = one_value(stats.avg) if metric.is_constant else stats
-        if metric.kind is Kind.TOTAL and stats.max > stats.min:
-            self.grown[tag] = stats.max - stats.min
-
-
-def _groups(measured: Sequence[_Measured]) -> list[list[_Measured]]:
-    """Devices by the GPU they are of, the GPU itself first."""
-    groups: dict[tuple[str, str], list[_Measured]] = {}
-    for each in measured:
-        groups.setdefault((each.device.source, each.device.uuid or each.device.index), []).append(each)
-    return [sorted(group, key=lambda each: each.device.order) for group in groups.values()]
-
-
-def _total(groups: list[list[_Measured]]) -> Iterator[tuple[str, Stats]]:
-    for tag, metric in GPU_CATALOG.items():
-        members = [each for group in groups for each in _members(group, tag)]
-        if not members or (metric.kind is Kind.GROWTH and len(members) < len(groups)):
-            continue  # a sum without some of the GPUs would be too low
-        if metric.kind is Kind.GROWTH or metric.is_constant:
-            yield tag, one_value(_combined([each.figures[tag].avg for each in members], metric.together))
-        elif stats := describe_curve(together([each.curves[tag] for each in members], metric.together)):
-            yield tag, stats
-
-
-def _members(group: list[_Measured], tag: str) -> list[_Measured]:
-    """Of one GPU, who tells its share: its instances where they have the metric, else itself."""
-    having = [each for each in group if tag in each.figures]
-    instances = [each for each in having if each.device.instance]
-    return instances or having
-
-
-def _combined(values: Sequence[float], how: Together) -> float:
-    if how is Together.MAX:
-        return max(values)
-    return math.fsum(values) / (len(values) if how is Together.MEAN else 1)
 
 
 # -- what a reader should know ----------------------------------------------------------------------------
 
 
-def _notes(seen: Mapping[str, _Measured], sources: Mapping[str, Health], stretch: Stretch) -> Iterator[str]:
+def _notes(gpus: Mapping[str, Measured], sources: Mapping[str, Health]) -> Iterator[str]:
     for name, health in sources.items():
         if health.failures:
             why = max(health.errors, key=lambda error: health.errors[error])
             often = f"{health.failures:,} of {health.scrapes:,} times"
             yield f"{name} did not answer {often} that it was asked: {why}."
-    duration_s = stretch.duration_ns / NS_PER_S
-    if stale := [name for name, each in seen.items() if each.is_stale]:
-        seldom = [each.refresh_ns for each in seen.values() if each.is_stale and each.refresh_ns]
-        often = f"every {max(seldom) / NS_PER_S:,.3g} s" if seldom else "less often than it was measured"
-        yield (
-            f"{_gpus(stale)}: readings are refreshed {often}, and {duration_s:,.3g} s were measured: the "
-            "energy is unknown, and other figures are older than they seem; DCGM_EXPORTER_INTERVAL (ms) sets "
-            "how often an exporter does it."
-        )
-    for name, each in seen.items():
-        yield from _odd_power(name, each, duration_s)
-    if estimated := [name for name, each in seen.items() if each.is_estimated]:
+    yield from _stale_energy(gpus)
+    figures = {name: each.known.figures() for name, each in gpus.items()}
+    for name, each in gpus.items():
+        if not each.is_estimated:
+            yield from _odd_power(name, figures[name], each.asked_ns / NS_PER_S)
+    if estimated := [name for name, each in gpus.items() if each.is_estimated]:
         yield f"{_gpus(estimated)}: no energy counter; the energy is the average power by the time."
-    for name, each in seen.items():
+    for name, each in gpus.items():
+        asked_s = each.asked_ns / NS_PER_S
         if each.covered < _WELL_COVERED:
             yield f"GPU {name}: known for {each.covered:.0%} of the measured time, which its figures are of."
+        if each.is_torn:
+            yield f"GPU {name}: its energy is unknown, it was read in less than half of the measured time."
         for tag, why in (("power_throttle_duration", "power limit"), ("thermal_throttle_duration", "heat")):
-            stats = each.figures.get(tag)
+            stats = figures[name].get(tag)
             throttled_s = stats.avg / NS_PER_S if stats else 0.0
-            if throttled_s > _THROTTLED * duration_s:
-                yield f"GPU {name}: slowed down by its {why} for {throttled_s:,.3g} of {duration_s:,.3g} s."
-        for tag in each.grown:
-            yield f"GPU {name}: {GPU_CATALOG[tag].heading} changed while it was measured."
+            if throttled_s > _THROTTLED * asked_s:
+                yield f"GPU {name}: slowed down by its {why} for {throttled_s:,.3g} of {asked_s:,.3g} s."
+        for tag in GPU_CATALOG:
+            if tag in each.changed:
+                yield f"GPU {name}: {GPU_CATALOG[tag].heading} changed while it was measured."
 
 
-def _odd_power(name: str, measured: _Measured, duration_s: float) -> Iterator[str]:
+def _stale_energy(gpus: Mapping[str, Measured]) -> Iterator[str]:
+    stale = {name: each.stale for name, each in gpus.items() if each.stale is not None}
+    if stale:
+        seldom = [refresh_ns for _, refresh_ns in stale.values() if refresh_ns]
+        often = f"every {max(seldom) / NS_PER_S:,.3g} s" if seldom else "less often than it was measured"
+        measured_s = max(measured_ns for measured_ns, _ in stale.values()) / NS_PER_S
+        yield (
+            f"{_gpus(list(stale))}: readings are refreshed {often}, and {measured_s:,.3g} s were measured: "
+            "the energy is unknown, and other figures are older than they seem; DCGM_EXPORTER_INTERVAL (ms) "
+            "sets how often an exporter does it."
+        )
+
+
+def _odd_power(name: str, figures: Mapping[str, Stats], duration_s: float) -> Iterator[str]:
     """Readings that missed what the counter of energy has seen."""
-    energy, power = (measured.figures.get(tag) for tag in ("energy_consumption", "gpu_power_usage"))
-    if energy is None or power is None or measured.is_estimated:
+    energy, power = figures.get("energy_consumption"), figures.get("gpu_power_usage")
+    if energy is None or power is None:
         return
     watts = Unit.JOULES.of(energy.avg) / duration_s
     if abs(watts - power.avg) > _ODD_POWER * watts:

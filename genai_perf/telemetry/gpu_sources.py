@@ -21,6 +21,11 @@ FOUND = ("dcgm", "nvml")
 _PROBE_LIMIT_S = 0.05
 
 
+def is_found(source: str) -> bool:
+    """Whether that source was found rather than named, also where it is one of a merged run's."""
+    return source.rpartition("/")[2] in FOUND
+
+
 def specs(config: Config) -> list[Spec]:
     """What to ask for a run like this. Milliseconds; asks nobody on another host."""
     how, named = config.telemetry.gpu, config.telemetry.gpu_urls

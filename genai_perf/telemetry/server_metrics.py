@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from genai_perf.metrics.gpu import SERIES as GPU_SERIES
+from genai_perf.telemetry import kind_of
 from genai_perf.telemetry.dialects import QUANTITIES, Dialect, Kind, Quantity, Said, dialect_of
+from genai_perf.telemetry.prometheus import series_text
+from genai_perf.telemetry.store import all_health
 from genai_perf.telemetry.windowed import (
     Borders,
     Distribution,
@@ -90,37 +93,60 @@ class ServerMetrics:
     @property
     def servers(self) -> str:
         """What was asked, for a heading: `vLLM at localhost:8000`."""
-        return ", ".join(
-            f"{page.server or 'server'} at {page.source.removeprefix('server:')}" for page in self.pages
-        )
+        return ", ".join(f"{page.server or 'server'} at {where_of(page.source)}" for page in self.pages)
 
 
 def read(
     telemetry: Telemetry, window: Window, ours: Ours, model_names: Sequence[str] = ()
 ) -> ServerMetrics | None:
     """What the servers' pages say of the window; None where none was sampled."""
+    return read_all([(telemetry, window)], ours, model_names)
+
+
+def read_all(
+    sampled: Sequence[tuple[Telemetry, Window]], ours: Ours, model_names: Sequence[str] = ()
+) -> ServerMetrics | None:
+    """The same of several windows, each by what was sampled beside it: what servers count is added up."""
+    asked = {
+        name: health
+        for name, health in all_health(telemetry for telemetry, _ in sampled).items()
+        if kind_of(name) == "server"
+    }
+    told = [one for telemetry, window in sampled for one in _told(telemetry, window, model_names)]
+    if not told and all(health.failures < health.scrapes for health in asked.values()):
+        return None
+    rows = [row for quantity in QUANTITIES.values() for row in _rows(quantity, told, ours)]
+    pages = tuple(
+        _page(name, [one for one in told if one.source == name], asked[name])
+        for name in dict.fromkeys(one.source for one in told)
+    )
+    whole = Window(min(window.start_ns for _, window in sampled), max(window.end_ns for _, window in sampled))
+    return ServerMetrics(whole, pages, tuple(rows), tuple(_notes(asked, told, pages)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one page said in one window."""
+
+    source: str
+    window: Window
+    between: Borders | None
+    dialect: Dialect | None
+    series: list[Series]
+    ours: list[Series]
+    """Those of our models."""
+
+
+def _told(telemetry: Telemetry, window: Window, model_names: Sequence[str]) -> Iterator[_Told]:
     by_source: dict[str, list[Series]] = {}
     for one in telemetry.series():
-        if one.name not in GPU_SERIES:
+        if one.name not in GPU_SERIES and kind_of(one.source) == "server":
             by_source.setdefault(one.source, []).append(one)
-    asked = {name: health for name, health in telemetry.sources.items() if name.startswith("server:")}
-    known = {name: series for name, series in by_source.items() if name in asked}
-    silent = [name for name, health in asked.items() if health.failures == health.scrapes]
-    if not known and not silent:
-        return None
     between = borders(telemetry, window)
-    dialects = {name: dialect_of([one.name for one in series]) for name, series in known.items()}
-    pages = tuple(
-        _page(name, series, dialects[name], asked[name], between[name], window)
-        for name, series in known.items()
-    )
-    comparable = [
-        (dialect, _of_models(series, dialect, model_names), between[name])
-        for name, series in known.items()
-        if (dialect := dialects[name]) is not None
-    ]
-    rows = [row for quantity in QUANTITIES.values() for row in _rows(quantity, comparable, window, ours)]
-    return ServerMetrics(window, pages, tuple(rows), tuple(_notes(asked, known, between, pages)))
+    for source, series in by_source.items():
+        dialect = dialect_of([one.name for one in series])
+        ours = _of_models(series, dialect, model_names) if dialect is not None else series
+        yield _Told(source, window, between[source], dialect, series, ours)
 
 
 def _of_models(series: list[Series], dialect: Dialect, model_names: Sequence[str]) -> list[Series]:
@@ -142,14 +168,11 @@ def _of_models(series: list[Series], dialect: Dialect, model_names: Sequence[str
     return kept
 
 
-_Comparable = Sequence[tuple[Dialect, list["Series"], "Borders | None"]]
-
-
-def _rows(quantity: Quantity, sources: _Comparable, window: Window, ours: Ours) -> Iterator[Row]:
+def _rows(quantity: Quantity, told: Sequence[_Told], ours: Ours) -> Iterator[Row]:
     found = [
-        (said, [one for one in series if _has_labels(one, said)], between)
-        for dialect, series, between in sources
-        if (said := dialect.said.get(quantity.tag)) is not None
+        (said, [series for series in one.ours if _has_labels(series, said)], one)
+        for one in told
+        if one.dialect is not None and (said := one.dialect.said.get(quantity.tag)) is not None
     ]
     if not found:
         return
@@ -159,17 +182,11 @@ def _rows(quantity: Quantity, sources: _Comparable, window: Window, ours: Ours) 
         case Kind.DISTRIBUTION:
             yield from _distribution_rows(quantity, found, compared, ours)
         case Kind.LEVEL:
-            is_sum = quantity.tag != "kv_cache_usage"
-            levels = [
-                measured
-                for said, series, _ in found
-                if (measured := level(_named(series, said.names), window, is_sum=is_sum)) is not None
-            ]
+            levels = list(_levels(quantity, found))
             if levels:
-                avg = math.fsum(one.avg for one in levels) / (1 if is_sum else len(levels))
-                most = (math.fsum if is_sum else max)(one.max for one in levels)
-                yield Row(quantity, "avg", avg, avg, avg, None, said.note)
-                yield Row(quantity, "max", most, most, most, None, said.note)
+                whole = Level.joined(levels)
+                yield Row(quantity, "avg", whole.avg, whole.avg, whole.avg, None, said.note)
+                yield Row(quantity, "max", whole.max, whole.max, whole.max, None, said.note)
         case Kind.COUNT:
             total = _count(found)
             if total is not None:
@@ -181,15 +198,15 @@ def _rows(quantity: Quantity, sources: _Comparable, window: Window, ours: Ours) 
                 yield Row(quantity, "total", total.amount, total.amount, high, counted, note)
 
 
-_Found = Sequence[tuple[Said, list["Series"], "Borders | None"]]
+_Found = Sequence[tuple[Said, list["Series"], _Told]]
 
 
 def _distribution_rows(quantity: Quantity, found: _Found, compared: str | None, ours: Ours) -> Iterator[Row]:
     together: Distribution | None = None
-    for said, series, between in found:
-        if between is None:
+    for said, series, told in found:
+        if told.between is None:
             return  # a part of the servers is no comparison
-        measured = _distribution(said, series, between)
+        measured = _distribution(said, series, told.between)
         if measured is not None:
             together = measured if together is None else together + measured
     if together is None or together.mean is None:
@@ -218,14 +235,33 @@ def _distribution(said: Said, series: list[Series], between: Borders) -> Distrib
     return None
 
 
+def _levels(quantity: Quantity, found: _Found) -> Iterator[tuple[Level, Window]]:
+    """Of all servers together, in each window."""
+    is_sum = quantity.tag != "kv_cache_usage"
+    for window in dict.fromkeys(told.window for _, _, told in found):
+        levels = [
+            measured
+            for said, series, told in found
+            if told.window == window
+            and (measured := level(_named(series, said.names), window, is_sum=is_sum)) is not None
+        ]
+        if levels:
+            avg, last = (
+                math.fsum(each) / (1 if is_sum else len(levels))
+                for each in ([one.avg for one in levels], [one.last for one in levels])
+            )
+            least, most = (math.fsum, math.fsum) if is_sum else (min, max)
+            yield Level(avg, least(one.min for one in levels), most(one.max for one in levels), last), window
+
+
 def _count(found: _Found) -> Growth | None:
     together: Growth | None = None
-    for said, series, between in found:
+    for said, series, told in found:
         members = _named(series, said.names) or _named(series, [f"{name}_sum" for name in said.names])
-        if between is None:
+        if told.between is None:
             return None
         if members:
-            grown = growth(members, between)
+            grown = growth(members, told.between)
             together = grown if together is None else together + grown
     return together
 
@@ -242,49 +278,65 @@ def _has_labels(one: Series, said: Said) -> bool:
     return all(one.labels.get(label) == value for label, value in (said.labels or {}).items())
 
 
-def _page(
-    source: str,
-    series: Sequence[Series],
-    dialect: Dialect | None,
-    health: Health,
-    between: Borders | None,
-    window: Window,
-) -> Page:
-    from genai_perf.telemetry.prometheus import series_text
-
-    levels: dict[str, Level] = {}
+def _page(source: str, told: Sequence[_Told], health: Health) -> Page:
+    """Of all windows together; counters where they are known in all of them."""
+    dialect = next((one.dialect.server for one in told if one.dialect is not None), "")
+    levels: dict[str, list[tuple[Level, Window]]] = {}
     counters: dict[str, Growth] = {}
+    distributions: dict[str, Distribution] = {}
+    for one in told:
+        for text, found in _levels_of_page(one):
+            levels.setdefault(text, []).append((found, one.window))
+    for between, series in ((one.between, one.series) for one in told):
+        if between is None:
+            return Page(source, dialect, health, _joined(levels), {}, {})
+        for text, grown in _counters_of_page(series, between):
+            counters[text] = counters[text] + grown if text in counters else grown
+        for text, of_family in _distributions_of_page(series, between):
+            distributions[text] = distributions[text] + of_family if text in distributions else of_family
+    return Page(source, dialect, health, _joined(levels), counters, distributions)
+
+
+def _joined(levels: Mapping[str, Sequence[tuple[Level, Window]]]) -> dict[str, Level]:
+    return {text: Level.joined(of_each) for text, of_each in levels.items()}
+
+
+_SPREAD = ("histogram", "summary")
+
+
+def _levels_of_page(told: _Told) -> Iterator[tuple[str, Level]]:
+    for one in told.series:
+        if one.type in (*_SPREAD, "counter") or one.name.endswith("_created"):
+            continue
+        if (found := level([one], told.window)) is not None:
+            yield series_text(one.name, one.labels), found
+
+
+def _counters_of_page(series: Sequence[Series], between: Borders) -> Iterator[tuple[str, Growth]]:
+    for one in series:
+        if one.type == "counter":
+            yield series_text(one.name, one.labels), growth([one], between)
+
+
+def _distributions_of_page(series: Sequence[Series], between: Borders) -> Iterator[tuple[str, Distribution]]:
     families: dict[str, list[Series]] = {}
     for one in series:
-        text = series_text(one.name, one.labels)
-        if one.type in ("histogram", "summary"):
+        if one.type in _SPREAD:
             labels = {name: value for name, value in one.labels.items() if name not in ("le", "quantile")}
             family = one.name
             for suffix in ("_bucket", "_sum", "_count"):
                 family = family.removesuffix(suffix)
             families.setdefault(series_text(family, labels), []).append(one)
-        elif one.type == "counter":
-            if between is not None:
-                counters[text] = growth([one], between)
-        elif not one.name.endswith("_created") and (found := level([one], window)) is not None:
-            levels[text] = found
-    distributions = {}
-    if between is not None:
-        for text, members in families.items():
-            measured = distribution(text.partition("{")[0], members, between)
-            if measured is not None and measured.count:
-                distributions[text] = measured
-    return Page(source, dialect.server if dialect else "", health, levels, counters, distributions)
+    for text, members in families.items():
+        measured = distribution(text.partition("{")[0], members, between)
+        if measured is not None and measured.count:
+            yield text, measured
 
 
-def _notes(
-    asked: Mapping[str, Health],
-    known: Mapping[str, object],
-    between: Mapping[str, Borders | None],
-    pages: Sequence[Page],
-) -> Iterator[str]:
+def _notes(asked: Mapping[str, Health], told: Sequence[_Told], pages: Sequence[Page]) -> Iterator[str]:
+    known = {one.source for one in told}
     for name, health in asked.items():
-        where = name.removeprefix("server:")
+        where = where_of(name)
         why = max(health.errors, key=lambda error: health.errors[error], default="")
         if name not in known and health.failures:
             yield f"The metrics page at {where} was asked {health.scrapes:,} times and never answered: {why}."
@@ -293,7 +345,7 @@ def _notes(
                 f"The metrics page at {where} did not answer {health.failures:,} of {health.scrapes:,} times "
                 f"that it was asked: {why}."
             )
-        if name in known and between[name] is None:
+        if any(one.source == name and one.between is None for one in told):
             yield (
                 f"The metrics page at {where} did not answer right before the first request and after the "
                 "last one: what its counters and histograms say of this run is unknown."
@@ -301,6 +353,11 @@ def _notes(
     for page in pages:
         if resets := max((one.resets for one in page.counters.values()), default=0):
             yield (
-                f"The counters of {page.source.removeprefix('server:')} began anew {resets:,} times during "
-                "the run: its server was restarted, and what it says is the least that can have happened."
+                f"The counters of {where_of(page.source)} began anew {resets:,} times during the run: its "
+                "server was restarted, and what it says is the least that can have happened."
             )
+
+
+def where_of(source: str) -> str:
+    """The address in a source's name; a run's name before it stays."""
+    return source.replace("server:", "", 1)

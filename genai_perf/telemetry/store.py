@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +65,11 @@ class Health:
     errors: Mapping[str, int] = field(default_factory=dict)
     """Why not, and how often."""
 
+    def __add__(self, other: Health) -> Health:
+        """Of both times that it was asked."""
+        errors = Counter(self.errors) + Counter(other.errors)
+        return Health(self.scrapes + other.scrapes, self.failures + other.failures, dict(errors))
+
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
@@ -94,6 +100,15 @@ class Telemetry:
             source: [(at_ns, by_ns) for at_ns, by_ns in took[source] if at_ns in instants]
             for source, instants in up.items()
         }
+
+
+def all_health(sampled: Iterable[Telemetry]) -> dict[str, Health]:
+    """How asking each source went, in all of these."""
+    found: dict[str, Health] = {}
+    for telemetry in sampled:
+        for name, health in telemetry.sources.items():
+            found[name] = found[name] + health if name in found else health
+    return found
 
 
 def read(directory: Path) -> Telemetry | None:
@@ -207,7 +222,9 @@ class _Columns:
         columns = [
             _array(pa.int64(), at_ns),
             *(
-                pa.DictionaryArray.from_arrays(_array(pa.int32(), places[name]), _texts(self.words[name]))
+                pa.DictionaryArray.from_arrays(
+                    _array(pa.int32(), places[name]), arrow.texts(self.words[name])
+                )
                 for name in _DICTIONARIES
             ),
             _array(pa.float64(), values),
@@ -221,18 +238,6 @@ def _array(type_: pa.DataType, cells: NDArray[Any]) -> pa.Array:
     import pyarrow as pa
 
     return pa.Array.from_buffers(type_, len(cells), [None, pa.py_buffer(cells)])
-
-
-def _texts(words: Sequence[str]) -> pa.Array:
-    import numpy as np
-    import pyarrow as pa
-
-    texts = [word.encode("utf-8", "replace") for word in words]
-    ends = np.zeros(len(texts) + 1, np.int32)
-    np.cumsum([len(text) for text in texts], out=ends[1:])
-    return pa.Array.from_buffers(
-        pa.string(), len(texts), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
-    )
 
 
 def _batches(log: Path) -> Iterator[pa.RecordBatch]:
@@ -272,12 +277,7 @@ def _health(table: pa.Table) -> dict[str, Health]:
     for one in _all_series(table):
         if one.name != UP:
             continue
-        before = found.get(one.source, Health(0, 0))
         asked = len(one.value)
-        errors = dict(before.errors)
-        if one.labels:
-            errors[one.labels["error"]] = errors.get(one.labels["error"], 0) + asked
-        found[one.source] = Health(
-            before.scrapes + asked, before.failures + (asked if one.labels else 0), errors
-        )
+        health = Health(asked, asked, {one.labels["error"]: asked}) if one.labels else Health(asked, 0)
+        found[one.source] = found[one.source] + health if one.source in found else health
     return found

@@ -54,6 +54,18 @@ class Level:
     max: float
     last: float
 
+    @classmethod
+    def joined(cls, levels: Sequence[tuple[Level, Window]]) -> Level:
+        """Of one window after the other, by how long each is."""
+        seconds = math.fsum(window.seconds for _, window in levels)
+        total = math.fsum(level.avg * window.seconds for level, window in levels)
+        return cls(
+            total / seconds if seconds else levels[-1][0].avg,
+            min(level.min for level, _ in levels),
+            max(level.max for level, _ in levels),
+            levels[-1][0].last,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Growth:

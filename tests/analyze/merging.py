@@ -9,9 +9,12 @@ from typing import Any
 import msgspec
 from records import record
 
-from genai_perf.config.schema import Config, EndpointConfig, LoadConfig, TokenizerConfig
+from genai_perf.analyze.merge import merge
+from genai_perf.config.schema import Config, EndpointConfig, LoadConfig, OutputConfig, TokenizerConfig
 from genai_perf.engine.journal import Journal
+from genai_perf.profile import summarize
 from genai_perf.profile.directory import JOURNAL, write_run
+from genai_perf.reports import Result
 from genai_perf.types import RequestError, RequestRecord, RunEnd, RunInfo
 
 MS, S = 1_000_000, 1_000_000_000
@@ -72,6 +75,7 @@ def leave_run(
     prompts: int = 2,
     word: str = "hello",
     endpoint: str = "chat",
+    host: str = "",
 ) -> Path:
     """What a run leaves that began so long after noon; row i was sent with the prompt i mod `prompts`."""
     directory.mkdir(parents=True)
@@ -84,6 +88,7 @@ def leave_run(
         config=config.public(),
         tokenizer=BUILTIN if endpoint == "chat" else {},
         versions={"python": "3.11"},
+        host=host,
     )
     journal = Journal(directory / JOURNAL, info)
     for place, row in enumerate(rows):
@@ -95,6 +100,14 @@ def leave_run(
     (directory / "inputs.json").write_text(json.dumps({"data": data}, indent=2))
     write_run(directory, info, end)
     return directory
+
+
+def merged(runs: Path, artifacts: Path, **options: Any) -> Result:
+    """The result of merging into one run."""
+    output = OutputConfig(artifact_dir=artifacts)
+    assert 0 == merge(runs, output, command="genai-perf process-export-files", **options)
+    (directory,) = artifacts.iterdir()
+    return summarize(directory)
 
 
 def at_level(concurrency: int) -> Config:

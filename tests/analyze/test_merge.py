@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from merging import CHAT, MS, answered, at_level, failed, leave_run
+from merging import CHAT, MS, answered, at_level, failed, leave_run, merged
 
 from genai_perf.analyze.merge import merge
 from genai_perf.analyze.merged_journal import DURATIONS
@@ -16,23 +16,12 @@ from genai_perf.config.schema import LoadConfig, OutputConfig
 from genai_perf.engine import journal
 from genai_perf.exceptions import ArtifactError, ServerError, UsageError
 from genai_perf.profile import report, summarize
-from genai_perf.telemetry import Sample
-from genai_perf.telemetry.log import LOG, Log
 from genai_perf.types import Phase, RunEnd, Stats, Window
 
 ROWS = [
     answered(start * 10, ttft_ms=9 + start % 7, itl_ms=2 + start % 3, tokens=3 + start % 4)
     for start in range(20)
 ]
-
-
-def merged(runs, artifacts, **options):
-    """The result of merging into one run."""
-    assert 0 == merge(
-        runs, OutputConfig(artifact_dir=artifacts), command="genai-perf process-export-files", **options
-    )
-    (directory,) = artifacts.iterdir()
-    return summarize(directory)
 
 
 def by_tag(result):
@@ -271,35 +260,6 @@ def test_every_column_of_time_is_either_an_instant_or_a_duration():
         "due_ns", "start_ns", "sent_ns", "end_ns", "headers_ns", "first_byte_ns",
         "content_ns", "reasoning_ns", "tool_ns",
     } == {name for name in journal.SCHEMA.names if name.endswith("_ns")}  # fmt: skip
-
-
-def sampled(directory, source, uuid, watts, after_ms=0):
-    """What a DCGM exporter said of one GPU beside the run, each 100 ms."""
-    log = Log(directory / LOG, 0)
-    labels = {"gpu": "0", "UUID": uuid}
-    for at_ms in range(0, 400, 100):
-        sample = Sample("DCGM_FI_DEV_POWER_USAGE", labels, watts, "gauge")
-        log.add(source, (at_ms + after_ms) * MS, MS, [sample])
-    log.close()
-
-
-def test_what_was_sampled_beside_the_runs_is_merged_and_equal_names_of_two_hosts_stay_apart(tmp_path):
-    for place, (host, watts) in enumerate((("host1", 300.0), ("host2", 500.0))):
-        run = leave_run(tmp_path / f"runs/{host}", ROWS, after_s=place * 60)
-        sampled(run, "dcgm:localhost:9400", f"GPU-{host}", watts)
-    result = merged(tmp_path / "runs", tmp_path / "out")
-    assert [("host1/dcgm:localhost:9400", 300.0), ("host2/dcgm:localhost:9400", 500.0)] == [
-        (gpu.source, gpu.figures["gpu_power_usage"].avg) for gpu in result.gpus.gpus
-    ]
-    assert 2 == len({gpu.id for gpu in result.gpus.gpus})
-
-
-def test_one_server_that_two_clients_sampled_counts_once(tmp_path):
-    for client in ("client1", "client2"):
-        sampled(leave_run(tmp_path / f"runs/{client}", ROWS), "dcgm:server:9400", "GPU-1", 300.0)
-    result = merged(tmp_path / "runs", tmp_path / "out")
-    (gpu,) = result.gpus.gpus
-    assert 300 == result.gpus.total["gpu_power_usage"].avg == gpu.figures["gpu_power_usage"].avg
 
 
 # -- bad input --------------------------------------------------------------------------------------------

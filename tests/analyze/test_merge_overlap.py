@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_perf.analyze.overlap import How, Span, how, measured_ns, moves_ns, overlapped_ns
+from genai_perf.analyze.overlap import How, Span, how, measured_ns, moves_ns, overlapped_ns, stretches
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,20 @@ from genai_perf.analyze.overlap import How, Span, how, measured_ns, moves_ns, ov
 def test_runs_lie_in_time(spans, lie, measured, overlapped, moves):
     of = [Span(*span) for span in spans]
     assert (lie, measured, overlapped, moves) == (how(of), measured_ns(of), overlapped_ns(of), moves_ns(of))
+
+
+@pytest.mark.parametrize(
+    ("spans", "together"),
+    [
+        ([], []),
+        ([(0, 10), (10, 20)], [[0], [1]]),
+        ([(50, 60), (0, 10), (5, 20)], [[1, 2], [0]]),
+        ([(0, 10), (15, 30), (5, 20), (40, 50)], [[0, 2, 1], [3]]),
+        ([(0, 100), (10, 20), (30, 40)], [[0, 1, 2]]),
+    ],
+)
+def test_runs_that_overlap_directly_or_by_others_are_one_stretch(spans, together):
+    assert together == stretches([Span(*span) for span in spans])
 
 
 SPANS = st.lists(

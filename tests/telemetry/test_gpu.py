@@ -265,6 +265,17 @@ def test_readings_older_than_the_window_give_no_energy_and_say_so(tmp_path):
     )
 
 
+@pytest.mark.parametrize("until_s", [10.2, 13])
+def test_an_exporter_that_dies_early_gives_no_energy_and_says_that_it_was_not_read(tmp_path, until_s):
+    page = lambda second: rows(0, square(second)) if second <= until_s else None  # noqa: E731
+    found = measured(tmp_path, every(0.5, 30, "dcgm:a:9400", page))
+    assert "energy_consumption" not in found.total
+    assert [
+        f"GPU 0: known for {by_id(found)['0'].covered:.0%} of the measured time, which its figures are of.",
+        "GPU 0: its energy is unknown, it was read in less than half of the measured time.",
+    ] == [note for note in found.notes if note.startswith("GPU")]
+
+
 def test_without_a_counter_the_energy_is_power_by_time_and_that_is_said(tmp_path):
     found = measured(tmp_path, every(0.5, 30, "dcgm:a:9400", lambda _: rows(0, {"DEV_POWER_USAGE": 120.0})))
     assert 1_200_000 == by_id(found)["0"].figures["energy_consumption"].avg
@@ -281,7 +292,7 @@ def test_readings_that_miss_what_the_energy_has_seen_are_told(tmp_path):
 
 def test_a_named_source_that_never_answered_is_told(tmp_path):
     pages = [*every(1, 3, "dcgm:a:9400", lambda _: None), *every(1, 3, "server:a:8000", lambda _: None)]
-    told = gpu.unanswered(sampled(tmp_path, pages))
+    told = gpu.unanswered(sampled(tmp_path, pages).sources)
     assert ["dcgm:a:9400 was asked for GPUs 4 times and never answered: connection refused."] == told
 
 

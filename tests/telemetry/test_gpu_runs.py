@@ -61,6 +61,7 @@ def test_a_run_reports_what_an_exporter_said_meanwhile(exporter, tmp_path):
     tokens = made["output_sequence_length"]["avg"] * 8
     assert joules / tokens == pytest.approx(gpus["efficiency"]["energy_per_output_token"]["avg"])
     (directory,) = (tmp_path / "artifacts").iterdir()
+    assert os.uname().nodename == json.loads((directory / "run.json").read_text())["run"]["host"]
     again, _ = run(tmp_path, "report", str(directory))
     assert "GPUs: 2 x NVIDIA H100 80GB HBM3: " in again
     assert gpus == report(tmp_path)["gpus"]
