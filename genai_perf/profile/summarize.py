@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from genai_perf import endpoints
 from genai_perf.config.schema import OPEN_LOADS, MetricsConfig, TokenizerConfig
+from genai_perf.config.urls import EMBEDDED
 from genai_perf.config.values import parse_periodic_range
 from genai_perf.profile.directory import JOURNAL, read_end
 from genai_perf.types import RunEnd, RunInfo, Stats, Summary
@@ -84,7 +85,7 @@ def summarize(
     telemetry = store.read(directory)
     sampled = _stretches(telemetry, info, columns, sent) if telemetry is not None else []
     gpus = _gpus(sampled, columns)
-    server = _server(sampled, sent, summary, _models(config))
+    server = _server(sampled, sent, summary, _models(config), _own_places(info))
     for beside in (gpus, server):
         if beside is not None:
             summary = replace(summary, notes=(*summary.notes, *beside.notes))
@@ -170,8 +171,22 @@ def _models(config: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(name for each in asked for name in each["model_names"]))
 
 
+def _own_places(info: RunInfo) -> set[str]:
+    """Where the endpoint's own servers have their metrics."""
+    from genai_perf.telemetry import server_pages
+
+    endpoint = info.config["endpoint"]
+    is_triton = endpoints.get(info.endpoint, endpoint.get("backend")).is_triton
+    urls = [url for url in endpoint["urls"] or ("localhost:8000",) if url != EMBEDDED]
+    return server_pages.own_places(urls, is_triton=is_triton)
+
+
 def _server(
-    sampled: "Sequence[Sampled]", sent: "pa.Table", summary: Summary, model_names: Sequence[str]
+    sampled: "Sequence[Sampled]",
+    sent: "pa.Table",
+    summary: Summary,
+    model_names: Sequence[str],
+    own_places: set[str],
 ) -> "ServerMetrics | None":
     """What the server says of the requests that were sent; None where nobody asked it."""
     from genai_perf.telemetry import server_metrics
@@ -180,7 +195,7 @@ def _server(
     if not sampled:
         return None
     stretches = [(each.telemetry, each.sent) for each in sampled]
-    return server_metrics.read_all(stretches, counted(sent, summary), model_names)
+    return server_metrics.read_all(stretches, counted(sent, summary), model_names, own_places)
 
 
 def load_tokenizer(settings: TokenizerConfig, model_name: str) -> "Tokenizer":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from genai_perf.metrics.gpu import SERIES as GPU_SERIES
 from genai_perf.telemetry import kind_of
 from genai_perf.telemetry.dialects import QUANTITIES, Dialect, Kind, Quantity, Said, dialect_of
 from genai_perf.telemetry.prometheus import series_text
+from genai_perf.telemetry.server_pages import place_of
 from genai_perf.telemetry.store import all_health
 from genai_perf.telemetry.windowed import (
     Borders,
@@ -97,14 +98,25 @@ class ServerMetrics:
 
 
 def read(
-    telemetry: Telemetry, window: Window, ours: Ours, model_names: Sequence[str] = ()
+    telemetry: Telemetry,
+    window: Window,
+    ours: Ours,
+    model_names: Sequence[str] = (),
+    own: Collection[str] = (),
 ) -> ServerMetrics | None:
-    """What the servers' pages say of the window; None where none was sampled."""
-    return read_all([(telemetry, window)], ours, model_names)
+    """What the servers' pages say of the window; None where none was sampled.
+
+    `own` is where the endpoint's servers have theirs (`server_pages.own_places`). Where all of them say
+    something, what the servers behind them say of the same is not added to it.
+    """
+    return read_all([(telemetry, window)], ours, model_names, own)
 
 
 def read_all(
-    sampled: Sequence[tuple[Telemetry, Window]], ours: Ours, model_names: Sequence[str] = ()
+    sampled: Sequence[tuple[Telemetry, Window]],
+    ours: Ours,
+    model_names: Sequence[str] = (),
+    own: Collection[str] = (),
 ) -> ServerMetrics | None:
     """The same of several windows, each by what was sampled beside it: what servers count is added up."""
     asked = {
@@ -115,7 +127,7 @@ def read_all(
     told = [one for telemetry, window in sampled for one in _told(telemetry, window, model_names)]
     if not told and all(health.failures < health.scrapes for health in asked.values()):
         return None
-    rows = [row for quantity in QUANTITIES.values() for row in _rows(quantity, told, ours)]
+    rows = [row for quantity in QUANTITIES.values() for row in _rows(quantity, told, ours, set(own))]
     pages = tuple(
         _page(name, [one for one in told if one.source == name], asked[name])
         for name in dict.fromkeys(one.source for one in told)
@@ -168,12 +180,19 @@ def _of_models(series: list[Series], dialect: Dialect, model_names: Sequence[str
     return kept
 
 
-def _rows(quantity: Quantity, told: Sequence[_Told], ours: Ours) -> Iterator[Row]:
+def _rows(quantity: Quantity, told: Sequence[_Told], ours: Ours, own: Set[str]) -> Iterator[Row]:
     found = [
         (said, [series for series in one.ours if _has_labels(series, said)], one)
         for one in told
         if one.dialect is not None and (said := one.dialect.said.get(quantity.tag)) is not None
     ]
+    met = [
+        (said, series, one)
+        for said, series, one in found
+        if place_of(one.source) in own and _named(series, [*said.names, *_parts(said)])
+    ]
+    if own and own == {place_of(one.source) for _, _, one in met}:
+        found = met  # what a client meets; those behind it have counted the same requests
     if not found:
         return
     said = found[0][0]
@@ -257,13 +276,18 @@ def _levels(quantity: Quantity, found: _Found) -> Iterator[tuple[Level, Window]]
 def _count(found: _Found) -> Growth | None:
     together: Growth | None = None
     for said, series, told in found:
-        members = _named(series, said.names) or _named(series, [f"{name}_sum" for name in said.names])
+        members = _named(series, [*said.names, *_parts(said)])
         if told.between is None:
             return None
         if members:
             grown = growth(members, told.between)
             together = grown if together is None else together + grown
     return together
+
+
+def _parts(said: Said) -> list[str]:
+    """What a histogram's series are called whose sum is the count."""
+    return [f"{name}_sum" for name in said.names]
 
 
 def _named(series: list[Series], names: Sequence[str]) -> list[Series]:

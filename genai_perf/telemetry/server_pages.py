@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -29,13 +31,37 @@ def specs(config: Config) -> list[Spec]:
         url = parse_url(text, _FLAG)
         page_url = _page_url(url, url.path or _PATHS[0])
         page = {"url": page_url, **_access(config.endpoint, url)}
-        found.setdefault(page_url, Spec("page", _name(url), interval_s, settings=page))
+        found.setdefault(_place(page_url), Spec("page", _name(url), interval_s, settings=page))
     if settings.server_metrics and config.endpoint.proxy is None:
         for text in config.urls:
             url = parse_url(text)
             page_url, page = _own_page(config.endpoint, url)
-            found.setdefault(page_url, Spec("page", _name(url), interval_s, optional=True, settings=page))
+            own = Spec("page", _name(url), interval_s, optional=True, settings=page)
+            found.setdefault(_place(page_url), own)
     return _with_names_of_their_own(list(found.values()))
+
+
+def own_places(urls: Sequence[str], *, is_triton: bool) -> set[str]:
+    """Where the servers behind these URLs have their pages, as `place_of` tells it of a source."""
+    return {
+        _HERE.sub("localhost", f"{_host(url)}:{_TRITON_PORT}" if is_triton else _name(url)[len("server:") :])
+        for url in map(parse_url, urls)
+    }
+
+
+def place_of(source: str) -> str:
+    """The address in a source's name, the same however this machine is called; without a path."""
+    address = source.rpartition("server:")[2]
+    return address if address.startswith("/") else _HERE.sub("localhost", address.partition("/")[0])
+
+
+def _place(page_url: str) -> str:
+    scheme, _, rest = page_url.partition("://")
+    return f"{scheme}://{_HERE.sub('localhost', rest)}"
+
+
+_HERE = re.compile(r"^(127\.0\.0\.1|\[::1\])(?=[:/]|$)")
+"""This machine, by other names than `localhost`."""
 
 
 def _own_page(endpoint: EndpointConfig, url: Url) -> tuple[str, dict[str, object]]:

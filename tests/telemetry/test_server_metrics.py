@@ -376,6 +376,32 @@ def test_several_servers_are_added_up(tmp_path):
     assert 25 * MS == pytest.approx(seen["time_to_first_token", "avg"])
 
 
+def around(source, before, after):
+    return [(1.0, source, before), (4.0, source, after), (9.0, source, after)]
+
+
+def test_what_workers_behind_a_frontend_have_counted_too_is_not_added_to_it(tmp_path):
+    pages = around("server:front:8000", DYNAMO.format(**BEFORE), DYNAMO.format(**AFTER))
+    for worker in ("a", "b"):
+        pages += [
+            (1.0, f"server:{worker}:8081", VLLM_BEFORE),
+            (4.0, f"server:{worker}:8081", VLLM_AT_WORK),
+            (9.0, f"server:{worker}:8081", VLLM_AFTER),
+        ]
+    models = ("m", "Qwen/Qwen3-0.6B")
+    telemetry = sampled(tmp_path, pages)
+    seen = figures(read(telemetry, WINDOW, OURS, models, {"front:8000"}))
+    assert (10, 100, 8) == (
+        seen["requests_succeeded", "total"],
+        seen["prompt_tokens", "total"],
+        seen["requests_running", "max"],
+    )
+    assert 0.25 == seen["kv_cache_usage", "max"]  # what the frontend does not say
+    # a gateway without a page: then the workers are all there is
+    beside = figures(read(telemetry, WINDOW, OURS, models, {"front:8000", "gateway:80"}))
+    assert 30 == beside["requests_succeeded", "total"]
+
+
 def test_a_server_that_was_gone_at_the_end_has_said_nothing_of_the_run(tmp_path):
     pages = [
         (1.0, "server:a:1", VLLM_BEFORE),

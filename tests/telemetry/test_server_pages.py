@@ -6,7 +6,7 @@ import pytest
 
 from genai_perf.config.schema import Config, EndpointConfig, TelemetryConfig
 from genai_perf.exceptions import UsageError
-from genai_perf.telemetry.server_pages import specs
+from genai_perf.telemetry.server_pages import own_places, place_of, specs
 
 
 def pages(*urls, named=(), on=True, interval_s=None, type_="chat", **endpoint):
@@ -70,6 +70,38 @@ def test_a_page_that_was_named_is_asked_beside_those_that_are_found():
 def test_the_endpoints_own_page_can_be_named():
     (spec,) = pages("host:8000", named=("http://host:8000/metrics",))
     assert not spec.optional
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("127.0.0.1:8000", "http://localhost:8000/metrics"),
+        ("localhost:8000", "[::1]:8000"),
+        ("http://[::1]:8000/v1", "127.0.0.1:8000/metrics"),
+    ],
+)
+def test_so_it_can_by_another_name_of_this_machine(url, named):
+    assert [False] == [spec.optional for spec in pages(url, named=(named,))]
+    assert 1 == len(pages(url, named.partition("/metrics")[0]))
+
+
+def test_another_machines_name_is_not_this_ones():
+    assert 2 == len(pages("127.0.0.10:8000", named=("localhost:8000",)))
+    assert 2 == len(pages("localhost.example:8000", named=("127.0.0.1:8000",)))
+
+
+@pytest.mark.parametrize(
+    ("url", "source", "is_triton"),
+    [
+        ("127.0.0.1:8000", "server:localhost:8000", False),
+        ("http://host/v1", "server:host:80", False),
+        ("host:8000", "host1/run/server:host:8000/metrics", False),
+        ("[::1]:8001", "server:[::1]:8002", True),
+        ("unix:/run/server.sock", "server:/run/server.sock", False),
+    ],
+)
+def test_whether_a_source_is_the_endpoints_own_is_told_by_its_name(url, source, is_triton):
+    assert {place_of(source)} == own_places([url], is_triton=is_triton)
 
 
 def test_two_pages_of_one_host_have_names_of_their_own():
