@@ -2,6 +2,9 @@
 
 import inspect
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +52,12 @@ def config(context: typer.Context, **values: Any) -> int:
 
     file = yaml_file.read(path, PARAMETERS)
     is_sweep = file.command == "analyze" or any(key in ANALYZE_OPTIONS for key in flags)
-    if not is_sweep and (file.command == "process-export-files" or "process.input_path" in flags):
-        return start_merge(_of_merge({**file.layer, **flags}), invocation)
+    is_merge = file.command == "process-export-files" or "process.input_path" in flags
+    if is_merge and not is_sweep:
+        with _at_their_places(file.layer, flags):
+            return start_merge(_of_merge({**file.layer, **flags}), invocation)
+    if is_merge:
+        raise UsageError(f"{path}: a sweep and a merge exclude each other")
     environment, _ = read_environment(os.environ)
     stronger = {**environment, **flags}
     if not {**file.layer, **stronger}.get("endpoint.model_names") and not invocation.passed_through:
@@ -59,11 +66,26 @@ def config(context: typer.Context, **values: Any) -> int:
             hint=f"write `model_names: NAME` into {path}",
         )
     layer = _without_backend(secrets.given_again(file.layer, stronger), stronger)
-    if is_sweep:
-        return start_analyze(flags, invocation, layer)
     lock = path.with_name(_LOCK)
     is_run = path.name == _OF_RUN and lock.is_file()
-    return start_profile(flags, invocation, layer, repeats=lock if is_run else None)
+    with _at_their_places(layer, stronger):
+        if is_sweep:
+            return start_analyze(flags, invocation, layer)
+        return start_profile(flags, invocation, layer, repeats=lock if is_run else None)
+
+
+@contextmanager
+def _at_their_places(file: Layer, stronger: Layer) -> Iterator[None]:
+    """Errors that name an option name the file's line instead, where it is the file that has given it."""
+    try:
+        yield
+    except UsageError as error:
+        flag = re.match(r"--[a-z0-9-]+(?=[: ])", error.message)
+        for key, given in file.items():
+            if flag is not None and key not in stronger and flag[0] in _OPTIONS[key].flags:
+                message = given.source + error.message[flag.end() :]
+                raise type(error)(message, hint=error.hint) from error
+        raise
 
 
 def _path(given: Given | None) -> Path:

@@ -70,19 +70,28 @@ def read(path: Path) -> Entry:
         raise InputError(f"{path}: not YAML: {exc}") from exc
 
 
-def _entry(node: "yaml.Node", loader: "yaml.SafeLoader", path: str, name: str) -> Entry:
+def _entry(
+    node: "yaml.Node", loader: "yaml.SafeLoader", path: str, name: str, around: Sequence["yaml.Node"] = ()
+) -> Entry:
     import yaml
 
     where = f"{path}:{node.start_mark.line + 1}"
+    if node in around:
+        raise InputError(f"{where}: {name or 'the file'} holds itself, by an alias")
     if isinstance(node, yaml.MappingNode):
-        return Entry(dict(_fields(node, loader, path, name)), where, name)
+        return Entry(dict(_fields(node, loader, path, name, (*around, node))), where, name)
     if isinstance(node, yaml.SequenceNode):
-        return Entry([_entry(each, loader, path, name) for each in node.value], where, name)
+        inner = (_entry(each, loader, path, name, (*around, node)) for each in node.value)
+        return Entry(list(inner), where, name)
     return Entry(loader.construct_object(node), where, name)
 
 
 def _fields(
-    node: "yaml.MappingNode", loader: "yaml.SafeLoader", path: str, name: str
+    node: "yaml.MappingNode",
+    loader: "yaml.SafeLoader",
+    path: str,
+    name: str,
+    around: Sequence["yaml.Node"],
 ) -> Iterator[tuple[str, Entry]]:
     seen: set[str] = set()
     for key_node, value_node in node.value:
@@ -90,5 +99,5 @@ def _fields(
         if key in seen:
             raise InputError(f"{path}:{key_node.start_mark.line + 1}: {key} is given twice")
         seen.add(key)
-        entry = _entry(value_node, loader, path, f"{name}.{key}" if name else key)
+        entry = _entry(value_node, loader, path, f"{name}.{key}" if name else key, around)
         yield key, Entry(entry.value, f"{path}:{key_node.start_mark.line + 1}", entry.name)

@@ -41,20 +41,25 @@ def read(path: Path, swept: Collection[str]) -> ConfigFile:
     top = document.mapping()
     layer: dict[str, Given] = {}
     for name, entry in top.items():
-        if name == keys.ANALYZE:
-            layer |= _sweep(entry, swept)
-        else:
-            layer |= dict(_options(entry))
+        for key, given in _sweep(entry, swept).items() if name == keys.ANALYZE else _options(entry):
+            if key in layer and layer[key].texts != given.texts:
+                other = layer[key].source.rpartition(" ")[2]
+                raise InputError(f"{given.source} and {other} are one thing, and two values are given for it")
+            layer[key] = given
     models = top.get("model_names", top.get("model_name"))
     return ConfigFile(path, layer, _command(top, layer), models.where if models else document.where)
 
 
 def _command(top: Mapping[str, Entry], layer: Mapping[str, Given]) -> str:
-    if "analyze.sweep_types" in layer:
-        return "analyze"
     process = top.get("process")
     is_merge = process is not None and any(_is_set(entry) for entry in process.mapping().values())
-    return "process-export-files" if is_merge else "profile"
+    is_sweep = "analyze.sweep_types" in layer
+    if process is not None and is_merge and is_sweep:
+        raise InputError(
+            f"{process.where}: process and analyze exclude each other",
+            hint="a file is a sweep, or merges what is there already",
+        )
+    return "analyze" if is_sweep else "process-export-files" if is_merge else "profile"
 
 
 def _options(entry: Entry) -> Iterator[tuple[str, Given]]:

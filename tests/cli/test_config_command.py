@@ -144,6 +144,14 @@ def test_the_directory_of_a_run_stands_for_the_config_in_it(handed_on):
             CHAT + "endpoint2:\n",
             "perf.yaml:3: User Config: endpoint2 is not a valid top-level parameter; did you mean endpoint?",
         ),
+        (
+            "model_names: gpt2\nendpoint:\n  type: chats",
+            "perf.yaml:3: endpoint.type: no endpoint type named 'chats'; did you mean chat?",
+        ),
+        (
+            CHAT + "input:\n  goodput: {ttft: 5}",
+            "perf.yaml:4: input.goodput: no metric named 'ttft'",
+        ),
     ],
 )
 def test_what_is_missing_is_told_with_its_place(text, message, capsys, handed_on):
@@ -151,6 +159,36 @@ def test_what_is_missing_is_told_with_its_place(text, message, capsys, handed_on
     assert 2 == main(["config", "-f", "perf.yaml"])
     assert f"error: {message}" == capsys.readouterr().err.splitlines()[0]
     assert [] == handed_on
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "model_names: gpt2\nendpoint:\n  type: template",
+            "perf.yaml:3: endpoint.type template needs --endpoint",
+        ),
+        ("process:\n  input_path: nowhere", "perf.yaml:2: process.input_path: nowhere is not a directory"),
+        (CHAT + "input:\n  file: nope", "perf.yaml:4: input.file: 'nope' is not a valid file or directory"),
+    ],
+)
+def test_so_is_what_only_shows_when_the_run_is_made(text, message, capsys):
+    Path("perf.yaml").write_text(text)
+    assert 2 == main(["config", "-f", "perf.yaml"])
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert [f"error: {message}"] == errors
+
+
+def test_what_the_command_line_says_wrong_is_told_of_the_command_line(capsys, handed_on):
+    Path("perf.yaml").write_text(CHAT + "input: {goodput: {request_latency: 5}}")
+    assert 2 == main(["config", "-f", "perf.yaml", "--override-config", "--goodput", "request_latencies:5"])
+    assert capsys.readouterr().err.startswith("error: --goodput: no metric named 'request_latencies'")
+
+
+def test_a_sweep_and_a_merge_exclude_each_other_also_on_the_command_line(capsys, handed_on):
+    Path("perf.yaml").write_text(CHAT + "analyze: {concurrency: {start: 1, stop: 4}}")
+    assert 2 == main(["config", "-f", "perf.yaml", "--override-config", "--input-directory", "runs"])
+    assert "error: perf.yaml: a sweep and a merge exclude each other\n" == capsys.readouterr().err
 
 
 def test_a_model_may_come_from_the_environment(monkeypatch, config):

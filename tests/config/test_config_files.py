@@ -369,12 +369,32 @@ def test_the_section_process_is_a_merge(read):
         ("- a", "1: not a mapping of names to values: ['a']"),
         ("input:\n  batch_size: 1\n  batch_size: 2", "3: batch_size is given twice"),
         ("input: {", "1: not YAML: "),
+        ("endpoint:\n\ttype: chat", "2: not YAML: found character '\\t' that cannot start any token"),
+        ("model_names: &a [*a]", "1: model_names holds itself, by an alias"),
+        ("input:\n  extra: &a {b: [{c: *a}]}", "2: input.extra.b.c holds itself, by an alias"),
+        (
+            "model_name: a\nmodel_names: b",
+            "2: model_names and model_name are one thing, and two values are given for it",
+        ),
+        (
+            "analyze: {concurrency: {start: 1, stop: 4}}\nprocess: {input_path: runs}",
+            "2: process and analyze exclude each other",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line_with_its_place(text, message, read, tmp_path):
     with pytest.raises(UsageError) as raised:
         read(text)
     assert raised.value.message.startswith(f"{tmp_path / 'perf.yaml'}:{message}")
+
+
+def test_a_value_may_be_said_twice_by_two_names_of_one_key(read):
+    assert ("a",) == read("model_name: a\nmodel_names: a").layer["endpoint.model_names"].texts
+
+
+def test_an_alias_may_stand_in_several_places(read):
+    layer = read("input: {extra: {a: &a [1, 2], b: *a, c: [*a, *a]}}").layer
+    assert ('{"a": [1, 2], "b": [1, 2], "c": [[1, 2], [1, 2]]}',) == layer["input.extra"].texts
 
 
 def test_two_loads_in_different_sections_are_an_error_too(config_of):

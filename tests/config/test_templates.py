@@ -25,15 +25,20 @@ def test_with_a_model_it_is_a_run_with_all_defaults_and_nothing_to_complain_of(v
     assert () == load({}, [], {}, file.layer).warnings
 
 
-def test_what_is_commented_out_can_be_taken_as_it_stands(tmp_path):
+def test_the_sweep_that_is_commented_out_can_be_taken_as_it_stands(tmp_path):
     path = tmp_path / template.NAME
     lines = template.text().splitlines()
     begin = next(place for place, line in enumerate(lines) if line.strip() == "# concurrency:")
     lines[begin : begin + 3] = [line.replace("# ", "", 1) for line in lines[begin : begin + 3]]
-    path.write_text("\n".join(lines).replace("# input_path", "input_path"))
+    path.write_text("\n".join(lines))
     file = yaml_file.read(path, ["concurrency"])
-    assert ("concurrency:1:1024",) == file.layer["analyze.sweep_ranges"].texts
-    assert ("aggregated",) == file.layer.get("process.input_path", ("aggregated",))
+    assert ("analyze", ("concurrency:1:1024",)) == (file.command, file.layer["analyze.sweep_ranges"].texts)
+
+
+def test_so_can_the_merge(tmp_path):
+    path = tmp_path / template.NAME
+    path.write_text(template.text().replace("# input_path", "input_path"))
+    assert "process-export-files" == yaml_file.read(path, []).command
 
 
 def test_the_verbose_one_has_every_key():
