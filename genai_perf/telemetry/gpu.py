@@ -10,7 +10,7 @@ from genai_perf.clock import NS_PER_S
 from genai_perf.metrics.catalog import Unit
 from genai_perf.metrics.gpu import GPU_CATALOG
 from genai_perf.metrics.sampled import Stretch
-from genai_perf.telemetry import kind_of
+from genai_perf.telemetry import gpu_notes, kind_of
 from genai_perf.telemetry.devices import devices, named
 from genai_perf.telemetry.gpu_figures import Known, Measured, boards, total
 from genai_perf.telemetry.gpu_sources import FOUND, is_found
@@ -19,11 +19,6 @@ from genai_perf.telemetry.store import all_health
 if TYPE_CHECKING:
     from genai_perf.telemetry.store import Health, Telemetry
     from genai_perf.types import Stats, Summary
-
-_WELL_COVERED = 0.9
-_ODD_POWER = 0.1
-_THROTTLED = 0.01
-"""Share of the time; less is how a GPU finds its clocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,67 +140,5 @@ def read_all(sampled: Sequence[tuple[Telemetry, Stretch]]) -> GPUs | None:
         boards=len(boards(gpus.values())),
         duration_s=duration_s,
         sources=sources,
-        notes=tuple(_notes(gpus, sources)),
+        notes=tuple(gpu_notes.notes(gpus, sources)),
     )
-
-
-# -- what a reader should know ----------------------------------------------------------------------------
-
-
-def _notes(gpus: Mapping[str, Measured], sources: Mapping[str, Health]) -> Iterator[str]:
-    for name, health in sources.items():
-        if health.failures:
-            why = max(health.errors, key=lambda error: health.errors[error])
-            often = f"{health.failures:,} of {health.scrapes:,} times"
-            yield f"{name} did not answer {often} that it was asked: {why}."
-    yield from _stale_energy(gpus)
-    figures = {name: each.known.figures() for name, each in gpus.items()}
-    for name, each in gpus.items():
-        if not each.is_estimated:
-            yield from _odd_power(name, figures[name], each.asked_ns / NS_PER_S)
-    if estimated := [name for name, each in gpus.items() if each.is_estimated]:
-        yield f"{_gpus(estimated)}: no energy counter; the energy is the average power by the time."
-    for name, each in gpus.items():
-        asked_s = each.asked_ns / NS_PER_S
-        if each.covered < _WELL_COVERED:
-            yield f"GPU {name}: known for {each.covered:.0%} of the measured time, which its figures are of."
-        if each.is_torn:
-            yield f"GPU {name}: its energy is unknown, it was read in less than half of the measured time."
-        for tag, why in (("power_throttle_duration", "power limit"), ("thermal_throttle_duration", "heat")):
-            stats = figures[name].get(tag)
-            throttled_s = stats.avg / NS_PER_S if stats else 0.0
-            if throttled_s > _THROTTLED * asked_s:
-                yield f"GPU {name}: slowed down by its {why} for {throttled_s:,.3g} of {asked_s:,.3g} s."
-        for tag in GPU_CATALOG:
-            if tag in each.changed:
-                yield f"GPU {name}: {GPU_CATALOG[tag].heading} changed while it was measured."
-
-
-def _stale_energy(gpus: Mapping[str, Measured]) -> Iterator[str]:
-    stale = {name: each.stale for name, each in gpus.items() if each.stale is not None}
-    if stale:
-        seldom = [refresh_ns for _, refresh_ns in stale.values() if refresh_ns]
-        often = f"every {max(seldom) / NS_PER_S:,.3g} s" if seldom else "less often than it was measured"
-        measured_s = max(measured_ns for measured_ns, _ in stale.values()) / NS_PER_S
-        yield (
-            f"{_gpus(list(stale))}: readings are refreshed {often}, and {measured_s:,.3g} s were measured: "
-            "the energy is unknown, and other figures are older than they seem; DCGM_EXPORTER_INTERVAL (ms) "
-            "sets how often an exporter does it."
-        )
-
-
-def _odd_power(name: str, figures: Mapping[str, Stats], duration_s: float) -> Iterator[str]:
-    """Readings that missed what the counter of energy has seen."""
-    energy, power = figures.get("energy_consumption"), figures.get("gpu_power_usage")
-    if energy is None or power is None:
-        return
-    watts = Unit.JOULES.of(energy.avg) / duration_s
-    if abs(watts - power.avg) > _ODD_POWER * watts:
-        yield (
-            f"GPU {name}: {watts:,.1f} W on average by its energy, {power.avg:,.1f} W by {power.count:,} "
-            "readings of its power; the energy misses nothing."
-        )
-
-
-def _gpus(names: Sequence[str]) -> str:
-    return f"GPU{'s' * (len(names) > 1)} {', '.join(names)}"

@@ -115,7 +115,14 @@ class Sampler:
         """A line for each source that does not answer, once for all runs."""
         silent = {name: why for name, why in self.sources.items() if why and name not in self._told}
         self._told |= silent.keys()
-        return [f"{name} is not sampled, it does not answer: {why}" for name, why in silent.items()]
+        return [self._complaint(name, why) for name, why in silent.items()]
+
+    def _complaint(self, name: str, why: str) -> str:
+        if name == LOG:
+            return f"{name} {why}"
+        if self._process is None:
+            return f"{name} is not sampled: {why}"
+        return f"{name} does not answer: {why}; it will be asked again"
 
     def end(self) -> None:
         """Sample no more; the run's log is complete after that, and `store.read` makes its Arrow file."""

@@ -131,7 +131,7 @@ def test_energy_that_is_unknown_of_one_run_is_so_of_all(tmp_path):
     result = merged(tmp_path / "runs", tmp_path / "out")
     assert "energy_consumption" not in result.gpus.total
     assert (
-        "GPU 0: its energy is unknown, it was read in less than half of the measured time."
+        "GPU 0: the energy is unknown, it was read in less than half of the measured time."
         in result.summary.notes
     )
     # neither of its last answers is after the last request: nothing is known of the whole

@@ -104,7 +104,7 @@ def test_throttling_is_the_difference_in_the_window_and_worth_a_note(tmp_path):
     unit = GPU_CATALOG["power_throttle_duration"].unit
     assert 1_000_000 == unit.of(figures["power_throttle_duration"].avg)
     assert 0 == figures["thermal_throttle_duration"].avg
-    assert ("GPU 0: slowed down by its power limit for 1 of 10 s.",) == found.notes
+    assert ("GPU 0: slowed down by the power limit for 1 of 10 s.",) == found.notes
 
 
 def test_an_error_that_comes_while_it_is_measured_is_worth_a_note(tmp_path):
@@ -252,7 +252,7 @@ def test_a_gpu_that_is_lost_is_known_for_a_part_and_the_others_go_on(tmp_path):
     assert 1.0 == by_id(found)["0"].covered
     assert 0.4 == by_id(found)["1"].covered  # two seconds, and two that a reading reaches
     assert 400 == found.total["gpu_power_usage"].avg
-    assert "GPU 1: known for 40% of the measured time, which its figures are of." in found.notes
+    assert "GPU 1: known for 40% of the measured time; the figures are of that." in found.notes
 
 
 def test_readings_older_than_the_window_give_no_energy_and_say_so(tmp_path):
@@ -271,9 +271,26 @@ def test_an_exporter_that_dies_early_gives_no_energy_and_says_that_it_was_not_re
     found = measured(tmp_path, every(0.5, 30, "dcgm:a:9400", page))
     assert "energy_consumption" not in found.total
     assert [
-        f"GPU 0: known for {by_id(found)['0'].covered:.0%} of the measured time, which its figures are of.",
-        "GPU 0: its energy is unknown, it was read in less than half of the measured time.",
+        f"GPU 0: known for {by_id(found)['0'].covered:.0%} of the measured time; the figures are of that.",
+        "GPU 0: the energy is unknown, it was read in less than half of the measured time.",
     ] == [note for note in found.notes if note.startswith("GPU")]
+
+
+def test_what_is_so_of_eight_gpus_is_one_line_each(tmp_path):
+    def page(second):
+        known = {**square(second), "DEV_POWER_VIOLATION": second * 1e8, "DEV_XID_ERRORS": second // 15}
+        return "".join(rows(gpu, known) for gpu in range(8))
+
+    pages = [(n * 2 + 0.5, "dcgm:a:9400", page(n * 2 + 0.5) if n != 7 else None) for n in range(15)]
+    every_gpu = "GPUs 0, 1, 2, 3, 4, 5, 6, 7: "
+    notes = measured(tmp_path, pages, start_s=10, end_s=20).notes
+    assert "dcgm:a:9400 did not answer 1 of 15 times that it was asked: connection refused." == notes[0]
+    assert [
+        "2,000.0 W on average by the energy, 3,200.0 W by 32 readings of the power; "
+        "the energy misses nothing.",
+        "slowed down by the power limit for up to 1 of 10 s.",
+        "Xid Last Error changed while it was measured.",
+    ] == [note.removeprefix(every_gpu) for note in notes[1:]]
 
 
 def test_without_a_counter_the_energy_is_power_by_time_and_that_is_said(tmp_path):
@@ -287,7 +304,7 @@ def test_readings_that_miss_what_the_energy_has_seen_are_told(tmp_path):
     pages = [(n * 2 + 0.5, "dcgm:a:9400", rows(0, square(n * 2 + 0.5))) for n in range(15)]
     found = measured(tmp_path, pages)
     (note,) = found.notes
-    assert note.startswith("GPU 0: 250.0 W on average by its energy, 400.0 W by 5 readings of its power;")
+    assert note.startswith("GPU 0: 250.0 W on average by the energy, 400.0 W by 5 readings of the power;")
 
 
 def test_a_named_source_that_never_answered_is_told(tmp_path):

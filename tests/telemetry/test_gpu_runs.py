@@ -71,7 +71,7 @@ def test_an_exporter_that_is_named_and_not_there_is_one_warning(tmp_path):
     with Exporter(WAVE.page) as gone:
         address = gone.address
     stdout, stderr = profile(tmp_path, "--gpu-telemetry-url", address)
-    assert [f"warning: dcgm:{address} is not sampled, it does not answer: connection refused"] == [
+    assert [f"warning: dcgm:{address} does not answer: connection refused; it will be asked again"] == [
         line for line in stderr.splitlines() if "dcgm" in line
     ]
     assert "GPUs:" not in stdout

@@ -238,6 +238,7 @@ def test_a_sampling_process_that_dies_costs_its_samples_and_nothing_else(tmp_pat
         sampler.start([spec(server)])
         telemetry = sampled(sampler, tmp_path, lambda: os.kill(sampler.pid, signal.SIGKILL))
         assert {"server:a": "the sampling process ended"} == sampler.sources
+        assert ["server:a is not sampled: the sampling process ended"] == sampler.complaints()
         assert telemetry.sources["server:a"].scrapes >= 1
 
 
@@ -266,7 +267,8 @@ def test_a_log_that_cannot_be_written_costs_the_samples_and_nothing_else(tmp_pat
     with Server(page) as server, Sampler() as sampler:
         sampler.start([spec(server)])
         assert sampled(sampler, tmp_path / "nowhere", lambda: None) is None
-        assert "cannot be written: No such file or directory" == sampler.sources[LOG]
+        assert [f"{LOG} cannot be written: No such file or directory"] == sampler.complaints()
+        assert [] == sampler.complaints()  # once for all runs
 
 
 def test_ctrl_c_is_not_for_the_sampling_process(tmp_path):
