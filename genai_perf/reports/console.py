@@ -54,7 +54,7 @@ def write(
     if verbose and result.batches:
         console.print(batches.table(result))
     if verbose and result.gpus is not None:
-        console.print(gpus.table(result.gpus, COLUMNS))
+        console.print(gpus.table(result.gpus, COLUMNS, console.width))
     if verbose and (served := models.of(result)):
         console.print(models.table(served, console.width))
     if verbose and result.server is not None and (said := server_metrics.table(result.server)) is not None:

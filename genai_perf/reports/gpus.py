@@ -154,29 +154,56 @@ def _rounded(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
-def table(gpus: GPUs, columns: tuple[str, ...]) -> Table:
-    """Each of the main metrics for every GPU, and for all together."""
+def table(gpus: GPUs, columns: tuple[str, ...], width: int) -> Table:
+    """Each of the main metrics for every GPU, and for all together.
+
+    Where the console is too narrow for all, the last columns are left out rather than words cut.
+    """
     from rich.table import Table
 
-    table = Table(title="GenAI-Perf | GPU Telemetry")
+    sections = [section for tag in _SHOWN if (section := list(_section(gpus, GPU_CATALOG[tag], columns)))]
+    kept = _fit([row for section in sections for row in section], columns, width)
+    left_out = columns[kept:]
+    table = Table(
+        title="GenAI-Perf | GPU Telemetry",
+        caption=f"no room for {' and '.join(left_out)}; the files have all" if left_out else None,
+    )
     table.add_column("Statistic", justify="right", style="cyan")
     table.add_column("GPU", justify="right", style="cyan", no_wrap=True)
-    for column in columns:
+    for column in columns[:kept]:
         table.add_column(column, justify="right", style="green", no_wrap=True)
-    for tag in _SHOWN:
-        metric = GPU_CATALOG[tag]
-        rows = [(gpu.id, gpu.figures[tag]) for gpu in gpus.gpus if tag in gpu.figures]
-        if len(rows) > 1 and tag in gpus.total:
-            rows.append((f"all ({metric.together})", gpus.total[tag]))
-        # a run uses kilojoules, and nobody reads those in MJ
-        unit = Unit.JOULES if metric.unit is Unit.MEGAJOULES else metric.unit
-        for place, (name, stats) in enumerate(rows):
-            figures = {"avg": stats.avg} if _is_one_number(metric) else statistics(stats)
-            cells = [_cell(unit, figures[column]) if column in figures else "N/A" for column in columns]
-            table.add_row("" if place else _heading(metric, unit), name, *cells)
-        if rows:
-            table.add_section()
+    for section in sections:
+        for heading, name, cells in section:
+            table.add_row(heading, name, *cells[:kept])
+        table.add_section()
     return table
+
+
+_Row = tuple[str, str, list[str]]
+
+
+def _section(gpus: GPUs, metric: GPUMetric, columns: tuple[str, ...]) -> Iterator[_Row]:
+    """One metric's rows: its heading in the first, whose they are, their cells."""
+    rows = [(gpu.id, gpu.figures[metric.tag]) for gpu in gpus.gpus if metric.tag in gpu.figures]
+    if len(rows) > 1 and metric.tag in gpus.total:
+        rows.append((f"all ({metric.together})", gpus.total[metric.tag]))
+    # a run uses kilojoules, and nobody reads those in MJ
+    unit = Unit.JOULES if metric.unit is Unit.MEGAJOULES else metric.unit
+    for place, (name, stats) in enumerate(rows):
+        figures = {"avg": stats.avg} if _is_one_number(metric) else statistics(stats)
+        cells = [_cell(unit, figures[column]) if column in figures else "N/A" for column in columns]
+        yield "" if place else _heading(metric, unit), name, cells
+
+
+def _fit(rows: list[_Row], columns: tuple[str, ...], width: int) -> int:
+    """For how many columns there is room beside the longest word and the longest name; at least one."""
+    words = [word for heading, _, _ in rows for word in heading.split()]
+    left = width - 1 - max(map(len, [*words, "Statistic"])) - 3 - max(len(name) for _, name, _ in rows) - 3
+    for place, column in enumerate(columns):
+        left -= max(len(column), *(len(cells[place]) for _, _, cells in rows)) + 3
+        if left < 0:
+            return max(1, place)
+    return len(columns)
 
 
 def _is_one_number(metric: GPUMetric) -> bool:

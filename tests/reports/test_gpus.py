@@ -132,6 +132,18 @@ def test_the_table_of_gpus_is_for_those_who_want_more(golden):
     assert "GPU Telemetry" not in printed(with_gpus())
 
 
+@pytest.mark.parametrize(("width", "left_out"), [(80, " p90 and p75"), (100, ""), (160, "")])
+@pytest.mark.parametrize("host", ["", "node1:"])
+def test_on_a_narrow_terminal_the_last_columns_are_left_out_and_no_word_is_cut(width, left_out, host):
+    run = with_gpus()
+    named = replace(run.gpus, gpus=tuple(replace(gpu, id=f"{host}{gpu.id}") for gpu in run.gpus.gpus))
+    text = printed(replace(run, gpus=named), verbose=True, width=width)
+    of_gpus = text[text.index("GPU Telemetry") :].partition("Requests:")[0]
+    assert "…" not in of_gpus
+    assert max(map(len, of_gpus.splitlines())) <= width
+    assert bool(left_out) == (f"no room for{left_out}; the files have all" in of_gpus)
+
+
 def test_without_gpus_nothing_is_said_of_them():
     assert "GPU" not in printed(chat(), verbose=True)
     assert "GPU" not in csv_file.render(chat())
