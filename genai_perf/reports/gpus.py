@@ -37,7 +37,7 @@ _SHOWN = (
 
 
 def csv_rows(gpus: GPUs, columns: tuple[str, ...]) -> Iterator[list[str]]:
-    """Both tables of the CSV, each after an empty row."""
+    """GenAI-Perf's two tables of the CSV, and a third where there are several; each after an empty row."""
     spread = [metric for metric in GPU_CATALOG.values() if not metric.is_constant]
     constant = [metric for metric in GPU_CATALOG.values() if metric.is_constant]
     yield []
@@ -54,6 +54,16 @@ def csv_rows(gpus: GPUs, columns: tuple[str, ...]) -> Iterator[list[str]]:
         for gpu in gpus.gpus:
             if stats := gpu.figures.get(metric.tag):
                 yield [_heading(metric), gpu.id, _cell(metric.unit, stats.avg).replace(",", "")]
+    if len(gpus.gpus) > 1:
+        yield []
+        yield ["Metric", "All GPUs", *columns]
+        for tag, stats in gpus.total.items():
+            metric, figures = GPU_CATALOG[tag], statistics(stats)
+            yield [
+                _heading(metric),
+                str(metric.together),
+                *(_cell(metric.unit, figures[column]) for column in columns),
+            ]
 
 
 def _heading(metric: GPUMetric, unit: Unit | None = None) -> str:

@@ -94,14 +94,21 @@ def no_terminal_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_the_csv_has_genai_perfs_two_tables_of_gpus(tmp_path, golden):
+def test_the_csv_has_genai_perfs_two_tables_of_gpus_and_one_of_all_together(tmp_path, golden):
     golden("csv/gpus.csv", csv_file.write(with_gpus(), tmp_path).read_bytes())
     tables = csv_file.render(with_gpus()).split("\r\n\r\n")
-    assert 4 == len(tables)
+    assert 5 == len(tables)
     assert csv_file.render(chat()) == "\r\n\r\n".join(tables[:2]) + "\r\n"
     rows = list(csv.DictReader(tables[2].splitlines()))
     assert ("GPU Power Usage (W)", "0", "475.00") == (rows[0]["Metric"], rows[0]["GPU"], rows[0]["avg"])
     assert "GPU Power Limit (W),0,700.00" in tables[3]
+    assert tables[4].splitlines()[1].startswith("GPU Power Usage (W),sum,950.00,")
+
+
+def test_of_one_gpu_the_csv_has_no_more_than_genai_perfs(golden):
+    run = with_gpus()
+    alone = replace(run, gpus=replace(run.gpus, gpus=run.gpus.gpus[:1], boards=1))
+    assert 4 == len(csv_file.render(alone).split("\r\n\r\n"))
 
 
 def test_the_json_has_genai_perfs_block_where_it_stood(tmp_path, golden):
