@@ -51,17 +51,18 @@ def table(server: ServerMetrics) -> Table | None:
 
 
 def line(server: ServerMetrics) -> str | None:
-    """The averages and totals of that, in a sentence; None where there is nothing of ours beside them."""
+    """The averages and totals of that, in a sentence; None where there is nothing of ours beside them.
+
+    Where we differ in what the server calls otherwise, it says so.
+    """
     parts = []
     for row in server.rows:
         if row.ours is None or row.difference is None or row.statistic not in ("avg", "total"):
             continue
+        unit = "" if row.statistic == "total" else f" {row.quantity.unit.label}"
+        why = f"; {row.note}" if row.note and row.difference else ""
         name = row.quantity.title.lower()
-        if row.statistic == "total":
-            parts.append(f"{name} {_amount(row, row.server)} ({_difference(row)})")
-        else:
-            unit = row.quantity.unit.label
-            parts.append(f"{name} {_amount(row, row.server)} {unit} ({_difference(row)})")
+        parts.append(f"{name} {_amount(row, row.server)}{unit} ({_difference(row)}{why})")
     return f"{server.servers} says, and by how much we differ: {', '.join(parts)}" if parts else None
 
 

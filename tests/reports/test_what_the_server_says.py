@@ -67,6 +67,15 @@ def test_the_table_says_what_the_server_says_what_we_saw_and_the_difference(resu
     assert "Server: " in printed(result)
 
 
+def test_the_line_says_where_the_server_means_something_else(result):
+    rows = (
+        row("request_latency", "avg", 4 * MS, 390 * MS, note="until its execute() returns"),
+        row("prompt_tokens", "total", 100, 100, note="processed, not cached"),
+    )
+    text = printed(replace(result, server=replace(result.server, rows=rows)))
+    assert "request latency 4.00 ms (+386.00; until its execute() returns), prompt tokens 100 (none)" in text
+
+
 def test_the_file_has_all_of_it(result, golden):
     golden(
         "json/server_metrics.json", json.dumps(json_file.document(result)["server_metrics"], indent=2) + "\n"

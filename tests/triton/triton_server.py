@@ -33,6 +33,8 @@ class TritonServer:
     """`host:port` of its HTTP."""
     grpc: str
     """Of its gRPC, by name: certificates are for names."""
+    metrics: str
+    """Of its page of Prometheus metrics."""
     log: Path
 
     def statistics(self, model: str) -> dict[str, int]:
@@ -70,8 +72,8 @@ def running(repository: Path, work: Path, *options: str, core: str | None = None
     log = work / "log"
     before = set(SHM.iterdir())
     with ExitStack() as ports:
-        http, grpc = (ports.enter_context(_free_port()) for _ in range(2))
-        server = TritonServer(f"localhost:{http}", f"localhost:{grpc}", log)
+        http, grpc, metrics = (ports.enter_context(_free_port()) for _ in range(3))
+        server = TritonServer(f"localhost:{http}", f"localhost:{grpc}", f"localhost:{metrics}", log)
     command = [
         *(["taskset", "--cpu-list", core] if core is not None else []),
         str(home / "bin" / "tritonserver"),
@@ -82,7 +84,8 @@ def running(repository: Path, work: Path, *options: str, core: str | None = None
         "--grpc-address=127.0.0.1",
         f"--http-port={http}",
         f"--grpc-port={grpc}",
-        "--allow-metrics=false",
+        "--metrics-address=127.0.0.1",
+        f"--metrics-port={metrics}",
         "--pinned-memory-pool-byte-size=0",
         "--exit-timeout-secs=5",
         "--model-load-thread-count=8",
