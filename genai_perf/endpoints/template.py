@@ -114,10 +114,20 @@ def _compiled(name: str, source: str) -> "Template":
     environment = ImmutableSandboxedEnvironment(
         autoescape=False, undefined=StrictUndefined, finalize=_as_json
     )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "default": _no_json}
     try:
         return environment.from_string(source)
     except TemplateSyntaxError as exc:
         raise InputError(f"{name}:{exc.lineno}: {exc.message}") from exc
+
+
+def _no_json(value: Any) -> Any:
+    """What `tojson` does with anything that JSON has not: raise, by its name where it is undefined."""
+    from jinja2 import Undefined
+
+    if isinstance(value, Undefined):
+        str(value)  # raises UndefinedError
+    raise TypeError(f"a {type(value).__name__} is no JSON")
 
 
 def _as_json(value: Any) -> Any:

@@ -99,6 +99,7 @@ def test_a_template_that_is_not_there_is_refused() -> None:
     [
         ("[\n{% for text in texts %}\n]", "t.jinja:2: Unexpected end of template"),
         ('[{"a": "{{ prompt }}"}]', "t.jinja: 'prompt' is undefined"),
+        ('[{"a": {{ prompt|tojson }}}]', "t.jinja: 'prompt' is undefined"),
         ('[{"a": "{{ texts[7] }}"}]', "t.jinja: list object has no element 7"),
         ('[{"a": {{ 1 / 0 }}}]', "t.jinja: division by zero"),
         ('[{"a": "{{ texts[0] }}",}]', "t.jinja: renders no JSON: "),
