@@ -3,7 +3,7 @@
 import pytest
 from sampled_run import S, rows, sampled
 
-from genai_perf.metrics.gpu import GPU_CATALOG
+from genai_perf.metrics.gpu import GPU_CATALOG, Kind
 from genai_perf.telemetry import gpu
 from genai_perf.types import Summary
 
@@ -81,19 +81,37 @@ def test_units_are_those_of_dcgm_and_shown_in_genai_perfs(tmp_path):
         "DEV_POWER_MGMT_LIMIT": (700.0, 700.0),
         "DEV_FB_TOTAL": (81559.0, 81559 * 1.048576e-3),
         "DEV_FB_USED": (1000.0, 1.048576),
+        "DEV_FB_FREE": (80559.0, 80559 * 1.048576e-3),
         "DEV_GPU_UTIL": (87.0, 87.0),
         "PROF_SM_ACTIVE": (0.87, 87.0),
         "DEV_MEM_COPY_UTIL": (12.0, 12.0),
+        "DEV_ENC_UTIL": (3.0, 3.0),
+        "DEV_DEC_UTIL": (4.0, 4.0),
         "DEV_SM_CLOCK": (1980.0, 1980.0),
+        "DEV_MEM_CLOCK": (2619.0, 2619.0),
+        "DEV_GPU_TEMP": (55.0, 55.0),
         "DEV_MEMORY_TEMP": (61.0, 61.0),
-        "DEV_XID_ERRORS": (0.0, 0.0),
+        "DEV_ECC_SBE_VOL_TOTAL": (5.0, 5.0),
+        "DEV_ECC_DBE_VOL_TOTAL": (6.0, 6.0),
+        "DEV_ECC_SBE_AGG_TOTAL": (7.0, 7.0),
+        "DEV_ECC_DBE_AGG_TOTAL": (8.0, 8.0),
+        "DEV_XID_ERRORS": (79.0, 79.0),
+        "DEV_RETIRED_SBE": (9.0, 9.0),
+        "DEV_RETIRED_DBE": (10.0, 10.0),
+        "DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL": (11.0, 11.0),
+        "DEV_NVLINK_CRC_DATA_ERROR_COUNT_TOTAL": (12.0, 12.0),
         "PROF_PCIE_TX_BYTES": (2048.0, 2.0),
+        "PROF_PCIE_RX_BYTES": (512.0, 0.5),
+        "DEV_PCIE_REPLAY_COUNTER": (13.0, 13.0),
     }
     page = rows(0, {name: value for name, (value, _) in raw.items()})
     figures = by_id(measured(tmp_path, every(1, 30, "dcgm:a:9400", lambda _: page)))["0"].figures
     for name, (_, shown) in raw.items():
         (metric,) = [row for row in GPU_CATALOG.values() if f"DCGM_FI_{name}" in row.series]
         assert shown == pytest.approx(metric.unit.of(figures[metric.tag].avg)), name
+    # those that are differences have tests of their own
+    shown_tags = figures.keys() - {"energy_consumption"}  # made of the power, for want of a counter
+    assert shown_tags == {tag for tag, row in GPU_CATALOG.items() if row.kind is not Kind.GROWTH}
 
 
 def test_throttling_is_the_difference_in_the_window_and_worth_a_note(tmp_path):
