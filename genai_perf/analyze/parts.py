@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,7 +109,19 @@ def find(directory: Path, scratch: Path, tokenizer: TokenizerConfig | None = Non
             f"{directory}: no run in it",
             hint=f"a run's directory has a {JOURNAL}, or a profile_export.json",
         )
-    return parts
+    return list(_once(parts))
+
+
+def _once(parts: Sequence[Part]) -> Iterator[Part]:
+    """Without copies: no two runs of one command and machine begin in the same nanosecond."""
+    known: dict[tuple[object, ...], Part] = {}
+    for part in parts:
+        who = (part.info.host, part.info.command, part.info.started_wall_ns)
+        first = known.setdefault((*who, part.level, part.requests, part.failed), part)
+        if first is part:
+            yield part
+        else:
+            logger.warning("%s is left out: it is a copy of %s", part.directory, first.directory)
 
 
 def run_directories(directory: Path) -> Iterator[Path]:

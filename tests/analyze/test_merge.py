@@ -1,6 +1,7 @@
 """Several runs as one: figures, files and what is said, for runs that have our journal."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import msgspec
@@ -94,8 +95,8 @@ def shifted(row, by_ms):
 
 
 def test_rates_of_runs_at_the_same_time_add_up(tmp_path):
-    alone = summarize(leave_run(tmp_path / "runs/host1/x", ROWS))
-    leave_run(tmp_path / "runs/host2/x", ROWS)
+    alone = summarize(leave_run(tmp_path / "runs/host1/x", ROWS, host="host1"))
+    leave_run(tmp_path / "runs/host2/x", ROWS, host="host2")
     result = merged(tmp_path / "runs", tmp_path / "out")
     for tag in ("request_throughput", "output_token_throughput"):
         assert 2 * alone.summary.metrics[tag] == result.summary.metrics[tag]
@@ -164,7 +165,8 @@ def names(directory):
 def test_the_sweeps_of_two_hosts_become_one_sweep(tmp_path):
     for host in ("host1", "host2"):
         for place, level in enumerate((1, 8)):
-            leave_run(tmp_path / f"runs/{host}/c{level}", ROWS, after_s=place * 60, config=at_level(level))
+            run = tmp_path / f"runs/{host}/c{level}"
+            leave_run(run, ROWS, after_s=place * 60, config=at_level(level), host=host)
     assert 0 == merge(tmp_path / "runs", OutputConfig(artifact_dir=tmp_path / "out"), command="")
     assert {
         "gpt2-openai-chat-concurrency1": ["host1/c1", "host2/c1"],
@@ -273,6 +275,15 @@ def test_a_run_is_never_replaced_by_what_is_made_of_it(tmp_path):
     assert "give another --artifact-dir" == raised.value.hint
     assert before == (run / "records.arrows").read_bytes()
     assert [run] == list((tmp_path / "artifacts").iterdir())
+
+
+def test_a_copy_of_a_run_counts_once(tmp_path, caplog):
+    run = leave_run(tmp_path / "runs/host1/chat", ROWS)
+    shutil.copytree(run, tmp_path / "runs/old/chat")
+    result = merged(tmp_path / "runs", tmp_path / "out")
+    assert len(ROWS) == result.summary.requests
+    (line,) = caplog.messages
+    assert line.endswith("runs/old/chat is left out: it is a copy of " + str(run))
 
 
 def test_a_directory_that_is_none_or_empty_is_one_line(tmp_path):

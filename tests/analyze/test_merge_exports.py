@@ -206,7 +206,7 @@ def test_gpus_of_several_runs_stay_apart(tmp_path):
     stats = {"gpu_power_usage": {"unit": "W", "0": {"avg": 300.0}, "1": {"avg": 310.0}}}
     other = {"gpu_power_usage": {"unit": "W", "0": {"avg": 500.0}}}
     leave_export(tmp_path / "runs/a", [request(0)], report={"telemetry_stats": stats})
-    leave_export(tmp_path / "runs/b", [request(0)], report={"telemetry_stats": other})
+    leave_export(tmp_path / "runs/b", [request(1)], report={"telemetry_stats": other})
     merged(tmp_path / "runs", tmp_path / "out")
     told = json.loads(
         (tmp_path / "out/gpt2-openai-chat-concurrency8/profile_export_genai_perf.json").read_text()
