@@ -88,7 +88,7 @@ def _records(gpu: GPU) -> Iterator[tuple[str, float]]:
 def unanswered(sources: Mapping[str, Health]) -> list[str]:
     """A note for each source of GPUs that was named and never answered."""
     return [
-        f"{name} was asked for GPUs {health.scrapes:,} times and never answered: {', '.join(health.errors)}."
+        f"{name} was asked for GPUs {health.often} and never answered: {', '.join(health.errors)}."
         for name, health in sources.items()
         if kind_of(name) in FOUND and not is_found(name) and health.failures == health.scrapes
     ]

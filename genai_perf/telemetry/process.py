@@ -27,6 +27,9 @@ from genai_perf.clock import NS_PER_S, monotonic_ns
 from genai_perf.telemetry import Sample, ScrapeError, Source, Spec
 from genai_perf.telemetry.log import Log
 
+_LONG_NS = NS_PER_S // 2
+"""Longer than any page takes that is well."""
+
 
 def main() -> None:
     """Serve commands until stdin ends."""
@@ -80,7 +83,7 @@ class Board:
         elif "mark" in command:
             self._ask_all(within_s=command["mark"])
         elif "end" in command:
-            self._close()
+            self._end()
         found = {worker.spec.name: worker.error for worker in self.workers if not worker.is_gone}
         return found | ({"telemetry.log": self.log_error} if self.log_error else {})
 
@@ -130,7 +133,13 @@ class Board:
                     break
                 self.changed.wait(left_ns / NS_PER_S)
 
-    def _close(self) -> None:
+    def _end(self) -> None:
+        """Close the log; who has not answered until now, and not just been asked, has failed to."""
+        now_ns = monotonic_ns()
+        for worker in self.workers:
+            asked_ns = worker.waits_since_ns
+            if asked_ns is not None and now_ns - asked_ns > _LONG_NS:
+                self.write(self.log, worker.spec.name, asked_ns, [], "no answer until the run ended")
         with self.changed:
             self._close_locked()
 
@@ -151,6 +160,8 @@ class Worker(threading.Thread):
         self.error: str | None = None
         """Why the last time went wrong."""
         self.is_gone = False
+        self.waits_since_ns: int | None = None
+        """When it asked, while it waits for the answer of a source that is known to be there."""
         self._board = board
         self._source: Source | None = None
         self._has_answered = False
@@ -164,7 +175,10 @@ class Worker(threading.Thread):
                 with board.changed:
                     ticket, log = board.asked, board.log
                 asked_ns = monotonic_ns()
+                if self._has_answered or not self.spec.optional:
+                    self.waits_since_ns = asked_ns
                 samples, error = self._ask()
+                self.waits_since_ns = None
                 if self.is_gone:
                     break
                 board.write(log, self.spec.name, asked_ns, samples, error)

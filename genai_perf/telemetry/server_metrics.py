@@ -363,7 +363,7 @@ def _notes(asked: Mapping[str, Health], told: Sequence[_Told], pages: Sequence[P
         where = where_of(name)
         why = max(health.errors, key=lambda error: health.errors[error], default="")
         if name not in known and health.failures:
-            yield f"The metrics page at {where} was asked {health.scrapes:,} times and never answered: {why}."
+            yield f"The metrics page at {where} was asked {health.often} and never answered: {why}."
         elif health.failures:
             yield (
                 f"The metrics page at {where} did not answer {health.failures:,} of {health.scrapes:,} times "

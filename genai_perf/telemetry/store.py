@@ -65,6 +65,11 @@ class Health:
     errors: Mapping[str, int] = field(default_factory=dict)
     """Why not, and how often."""
 
+    @property
+    def often(self) -> str:
+        """How often it was asked, in words."""
+        return "once" if self.scrapes == 1 else f"{self.scrapes:,} times"
+
     def __add__(self, other: Health) -> Health:
         """Of both times that it was asked."""
         errors = Counter(self.errors) + Counter(other.errors)

@@ -116,8 +116,27 @@ async def test_an_exporter_that_hangs_holds_nobody_else_up_and_is_asked_once(tmp
         _, start_ns, end_ns = await sampled(tmp_path, specs, monotonic_ns() + NS_PER_S // 2)
         assert (1, 1) == (hanging.asked, hanging.most_at_once)
         assert quick.asked > 5
-    found = gpu.read(store.read(tmp_path), start_ns, end_ns)
+    telemetry = store.read(tmp_path)
+    found = gpu.read(telemetry, start_ns, end_ns)
     assert ["1"] == [each.id for each in found.gpus]
+    assert [
+        f"dcgm:{hanging.address} was asked for GPUs once and never answered: no answer until the run ended."
+    ] == gpu.unanswered(telemetry.sources)
+
+
+async def test_an_exporter_that_hangs_in_the_middle_has_failed_once_when_the_run_ends(tmp_path):
+    def page(now_ns):
+        if exporter.asked >= 5:
+            exporter.held.clear()  # from the next one on
+        return WAVE.page(now_ns)
+
+    with Exporter(page) as exporter:
+        spec = dcgm.spec(exporter.address, interval_s=INTERVAL_S)
+        _, start_ns, end_ns = await sampled(tmp_path, [spec], monotonic_ns() + NS_PER_S // 2)
+    found = gpu.read(store.read(tmp_path), start_ns, end_ns)
+    (health,) = found.sources.values()
+    assert {"no answer until the run ended": 1} == dict(health.errors)
+    assert 1 < health.scrapes <= 6  # an answer from before the log was open is not in it
 
 
 async def test_nobody_there_is_no_telemetry_and_no_error(tmp_path):
