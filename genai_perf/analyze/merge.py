@@ -305,8 +305,10 @@ def _shown(value: Any) -> str:
 def _telemetry(parts: Sequence[Part]) -> dict[str, Any]:
     """GenAI-Perf's `telemetry_stats` of all runs: each GPU's figures are of its own run, and stay so.
 
-    A GPU's name that several runs have begins with the run's.
+    A GPU's name that several runs have begins with the run's; so do all where there are runs with samples,
+    which are read later.
     """
+    has_samples = any(part.is_ours for part in parts)
     named = [
         {
             gpu
@@ -323,6 +325,6 @@ def _telemetry(parts: Sequence[Part]) -> dict[str, Any]:
             if not isinstance(by_gpu, dict):
                 continue
             for gpu, stats in by_gpu.items():
-                is_shared = gpu != "unit" and sum(gpu in names for names in named) > 1
+                is_shared = gpu != "unit" and (has_samples or sum(gpu in names for names in named) > 1)
                 together.setdefault(metric, {})[f"{part.name}:{gpu}" if is_shared else gpu] = stats
     return together

@@ -24,6 +24,7 @@ from genai_perf.metrics import arrow
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from genai_perf.telemetry.store import Telemetry
     from genai_perf.telemetry.windowed import Window
 
 
@@ -34,7 +35,7 @@ def write(directory: Path, parts: Sequence[Part], shifts_ns: Sequence[int]) -> N
     tables = [
         _placed(found.table, _prefix(part, parts), shift_ns)
         for part, shift_ns in zip(parts, shifts_ns, strict=True)
-        if (found := store.read(part.directory)) is not None
+        if (found := _sampled(part)) is not None
     ]
     (directory / store.NAME).unlink(missing_ok=True)  # of what was merged here before
     if tables:
@@ -43,8 +44,6 @@ def write(directory: Path, parts: Sequence[Part], shifts_ns: Sequence[int]) -> N
 
 def stretches(parts: Sequence[Part], shifts_ns: Sequence[int]) -> list[dict[str, Any]]:
     """When any part measured, and what was asked then, as `telemetry.stretches.apart` takes it."""
-    from genai_perf.telemetry import store
-
     measuring = [
         (part, part.span, shift_ns)
         for part, shift_ns in zip(parts, shifts_ns, strict=True)
@@ -53,7 +52,7 @@ def stretches(parts: Sequence[Part], shifts_ns: Sequence[int]) -> list[dict[str,
     asked = {
         part.name: tuple(sampled.sources)
         for part, _, _ in measuring
-        if (sampled := store.read(part.directory)) is not None
+        if (sampled := _sampled(part)) is not None
     }
     shown = _shown([part for part, _, _ in measuring], asked)
     found = []
@@ -67,6 +66,13 @@ def stretches(parts: Sequence[Part], shifts_ns: Sequence[int]) -> list[dict[str,
         sent = [_since(_sent(part), shift_ns) for part, _, shift_ns in members]
         found.append({"measured_ns": _around(measured), "sent_ns": _around(sent), "sources": sources})
     return found
+
+
+def _sampled(part: Part) -> Telemetry | None:
+    """What was sampled beside it. Of an export nothing is read: it does not tell when its run began."""
+    from genai_perf.telemetry import store
+
+    return store.read(part.directory) if part.is_ours else None
 
 
 def _sent(part: Part) -> Window:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from genai_perf.types import Stats, Summary
 
 
+_IN_PART = "GPUs were sampled beside some of the runs only: the figures are of those, the energy is unknown."
+
+
 @dataclass(frozen=True, slots=True)
 class GPU:
     """One GPU, or a MIG instance of one."""
@@ -49,6 +52,8 @@ class GPUs:
     duration_s: float
     sources: Mapping[str, Health]
     notes: tuple[str, ...] = ()
+    at_once: float | None = None
+    """How many of them worked at a time, on average, where runs one after the other had others."""
 
     def values(self) -> dict[str, dict[str, float]]:
         """Values by GPU and tag of the record, as checkpoints have them."""
@@ -59,7 +64,8 @@ class GPUs:
         tokens_per_s = summary.metrics.get("output_token_throughput")
         found: dict[str, tuple[str, float]] = {}
         if isinstance(tokens_per_s, float):
-            found["output_token_throughput_per_gpu"] = "tokens/sec/GPU", tokens_per_s / self.boards
+            per_gpu = tokens_per_s / (self.at_once or self.boards)
+            found["output_token_throughput_per_gpu"] = "tokens/sec/GPU", per_gpu
         energy = self.total.get("energy_consumption")
         if energy is None or not energy.avg:
             return found
@@ -107,13 +113,14 @@ def read_all(sampled: Sequence[tuple[Telemetry, Stretch]]) -> GPUs | None:
     """
     stretches: dict[tuple[str, str, str], list[Measured]] = {}
     totals = []
+    boards_ns = 0  # how many, times how long
     for telemetry, stretch in sampled:
         told = (Measured.of(device, stretch) for device in devices(telemetry.series()))
         seen = [measured for measured in told if measured is not None]
         for measured in seen:
             stretches.setdefault(measured.device.identity, []).append(measured)
-        if seen:
-            totals.append(total(boards(seen)))
+        totals.append(total(boards(seen)))
+        boards_ns += len(boards(seen)) * stretch.duration_ns
     if not stretches:
         return None
     names = named(each[0].device for each in stretches.values())
@@ -122,7 +129,7 @@ def read_all(sampled: Sequence[tuple[Telemetry, Stretch]]) -> GPUs | None:
     sources = {
         name: health for name, health in all_health(each for each, _ in sampled).items() if name in used
     }
-    duration_s = sum(stretch.duration_ns for _, stretch in sampled) / NS_PER_S
+    duration_ns = sum(stretch.duration_ns for _, stretch in sampled)
     return GPUs(
         gpus=tuple(
             GPU(
@@ -138,7 +145,8 @@ def read_all(sampled: Sequence[tuple[Telemetry, Stretch]]) -> GPUs | None:
         ),
         total=Known.joined(totals).figures(),
         boards=len(boards(gpus.values())),
-        duration_s=duration_s,
+        duration_s=duration_ns / NS_PER_S,
         sources=sources,
-        notes=tuple(gpu_notes.notes(gpus, sources)),
+        notes=(*gpu_notes.notes(gpus, sources), *([] if all(totals) else [_IN_PART])),
+        at_once=boards_ns / duration_ns if all(totals) else None,
     )

@@ -38,6 +38,10 @@ class Known:
     amounts: dict[str, float] = field(default_factory=dict)
     """Of counters, by how much they grew."""
 
+    def __bool__(self) -> bool:
+        """Whether anything is."""
+        return bool(self.curves or self.amounts)
+
     def figures(self) -> dict[str, Stats]:
         """Every metric's statistics, in the order of the table."""
         found: dict[str, Stats] = {}
@@ -101,7 +105,7 @@ class Measured:
             joules = stats.avg * stretch.duration_ns / NS_PER_S
             measured.known.amounts["energy_consumption"] = joules * Unit.JOULES.base
             measured.is_estimated = True
-        return measured if measured.known.curves or measured.known.amounts else None
+        return measured if measured.known else None
 
     def _take(
         self,

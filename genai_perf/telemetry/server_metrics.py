@@ -127,13 +127,23 @@ def read_all(
     told = [one for telemetry, window in sampled for one in _told(telemetry, window, model_names)]
     if not told and all(health.failures < health.scrapes for health in asked.values()):
         return None
-    rows = [row for quantity in QUANTITIES.values() for row in _rows(quantity, told, ours, set(own))]
+    is_whole = len({one.window for one in told}) == len(sampled)
+    rows = [
+        row
+        for quantity in QUANTITIES.values()
+        if is_whole or quantity.kind is Kind.LEVEL
+        for row in _rows(quantity, told, ours, set(own))
+    ]
     pages = tuple(
         _page(name, [one for one in told if one.source == name], asked[name])
         for name in dict.fromkeys(one.source for one in told)
     )
     whole = Window(min(window.start_ns for _, window in sampled), max(window.end_ns for _, window in sampled))
-    return ServerMetrics(whole, pages, tuple(rows), tuple(_notes(asked, told, pages)))
+    notes = (*_notes(asked, told, pages), *([_IN_PART] if told and not is_whole else []))
+    return ServerMetrics(whole, pages, tuple(rows), notes)
+
+
+_IN_PART = "Servers were sampled beside some of the runs only: what they count is not compared."
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ import json
 import pytest
 from merging import MS, answered, leave_run, merged
 
+from genai_perf.profile import report
+from genai_perf.profile.directory import JOURNAL
 from genai_perf.telemetry import Sample
 from genai_perf.telemetry.log import LOG, Log
 from genai_perf.types import Phase
@@ -123,6 +125,28 @@ def test_gpus_of_two_hosts_one_after_the_other_are_together_what_was_used(tmp_pa
     assert pytest.approx((100 + 300) * 2, rel=0.02) == joules(result)
     assert pytest.approx(200) == result.gpus.total["gpu_power_usage"].avg
     assert [1.0, 1.0] == [gpu.covered for gpu in result.gpus.gpus]
+    per_gpu = result.gpus.efficiency(result.summary)["output_token_throughput_per_gpu"][1]
+    assert pytest.approx(result.summary.metrics["output_token_throughput"]) == per_gpu  # one at a time
+
+
+def test_of_a_run_whose_journal_is_gone_gpus_are_those_of_its_report(tmp_path):
+    leave(tmp_path / "runs/a", 0, busy)
+    run = leave(tmp_path / "runs/b", 60, busy, uuid="GPU-b")
+    report(run)
+    (run / JOURNAL).unlink()
+    result = merged(tmp_path / "runs", tmp_path / "out")
+    assert ["GPU-a"] == [gpu.uuid for gpu in result.gpus.gpus]
+    # half of the tokens were made with energy that nobody has counted
+    assert "energy_consumption" not in result.gpus.total
+    assert pytest.approx(100) == result.gpus.total["gpu_power_usage"].avg
+    assert {"requests_running", "requests_waiting"} >= {row.quantity.tag for row in result.server.rows}
+    assert [
+        "GPUs were sampled beside some of the runs only: the figures are of those, the energy is unknown.",
+        "Servers were sampled beside some of the runs only: what they count is not compared.",
+    ] == [note for note in result.summary.notes if "beside some of the runs" in note]
+    told = json.loads(next((tmp_path / "out").rglob("profile_export_genai_perf.json")).read_bytes())
+    assert {"unit", "0", "b:0"} == told["telemetry_stats"]["gpu_power_usage"].keys()
+    assert 300 == told["telemetry_stats"]["gpu_power_usage"]["b:0"]["avg"]
 
 
 def test_energy_that_is_unknown_of_one_run_is_so_of_all(tmp_path):
@@ -141,8 +165,6 @@ def test_energy_that_is_unknown_of_one_run_is_so_of_all(tmp_path):
 
 
 def test_the_json_of_a_merged_run_is_made_again_from_its_files(tmp_path):
-    from genai_perf.profile import report
-
     for place, after_s in enumerate((0, 60)):
         leave(tmp_path / f"runs/{place}", after_s, busy)
     merged(tmp_path / "runs", tmp_path / "out")
