@@ -163,12 +163,19 @@ def growth(at_ns: Ints, value: Floats, stretch: Stretch, *, always_grows: bool) 
     """The difference of a counter over the stretch; one that fell was reset, and has counted from 0 since.
 
     `always_grows`: as energy does; then a counter that stands still has not been refreshed. Between instants
-    at which it is known it grows evenly, and outside of them at its average pace.
+    at which it is known it grows evenly, and outside of them at its average pace. It may have grown for
+    months: so one that is back at the next reading was misread, and one that fell by less than half was read
+    by two whose clocks differ. To call that a reset would add all that it has ever counted.
     """
     import numpy as np
 
+    if always_grows and len(value) > 2:
+        is_misread = (value[1:-1] < value[:-2]) & (value[2:] >= value[:-2])
+        kept = np.concatenate([[True], ~is_misread, [True]])
+        at_ns, value = at_ns[kept], value[kept]
     grown = np.diff(value)
-    grown = np.where(grown < 0, value[1:], grown)
+    since_reset = np.where(value[1:] < value[:-1] / 2, value[1:], 0.0) if always_grows else value[1:]
+    grown = np.where(grown < 0, since_reset, grown)
     summed = np.concatenate([[0.0], np.cumsum(grown)])
     start, end = stretch.start_ns, stretch.start_ns + stretch.duration_ns
     if not always_grows:

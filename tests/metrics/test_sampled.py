@@ -124,6 +124,17 @@ def test_a_counter_that_fell_has_been_reset_and_counts_from_nought():
     assert 100 + 30 + 100 == grown.amount
 
 
+def test_a_counter_that_is_back_at_the_next_reading_was_misread():
+    shown = of(5e9, 5e9 + 100, 0, 5e9 + 300, 5e9 + 400)
+    assert 400 == growth(at(0, 1, 2, 3, 4), shown, Stretch(0, 4 * S), always_grows=True).amount
+
+
+def test_a_counter_that_fell_by_a_little_was_not_reset():
+    shown = of(5e9, 5e9 + 100, 5e9 + 40, 5e9 + 90, 5e9 + 190)
+    grown = growth(at(0, 1, 2, 3, 4), shown, Stretch(0, 4 * S), always_grows=True)
+    assert 100 + 50 + 100 == grown.amount
+
+
 def test_a_counter_that_is_refreshed_seldom_is_taken_where_it_changes():
     """100 a second, refreshed each second at .25, read four times a second."""
     instants = at(*(n / 4 for n in range(41)))
