@@ -63,10 +63,11 @@ def measure(
     from genai_perf.workload.traces.feed import Feed
 
     async def before_benchmark() -> None:
+        has_warmup = config.load.warmup_request_count > 0
         if served is not None:
-            await served.begin()
+            await served.begin(settle=has_warmup)
         if sampler is not None:
-            await sampler.mark(settle=config.load.warmup_request_count > 0)
+            await sampler.mark(settle=has_warmup)
             for line in sampler.complaints():
                 logger.warning("%s", line)
 

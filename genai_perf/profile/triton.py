@@ -32,11 +32,13 @@ class Served:
     server: Triton
     interfaces: Mapping[str, Interface]
     """By model; none where a server that is only like Triton does not tell."""
+    called: Mapping[str, Interface] = field(default_factory=dict)
+    """The models that the user says they call, likewise."""
     _before: list[dict[str, Any]] | None = None
 
-    async def begin(self) -> None:
-        """Note the counters as they are before the measured requests."""
-        self._before = await self._counters()
+    async def begin(self, *, settle: bool) -> None:
+        """Note the counters as they are before the measured requests; of a warm-up, they have to `settle`."""
+        self._before = await (self._settled() if settle else self._counters())
 
     async def end(self) -> dict[str, Any]:
         """What the models did since; see `metrics/server_statistics.py`. Empty where nobody tells."""

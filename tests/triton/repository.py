@@ -61,6 +61,7 @@ class Model:
     outputs: tuple[tuple[str, str], ...]
     batch: int = 64
     decoupled: bool = True
+    instances: int = 1
     parameters: Mapping[str, str] = field(default_factory=dict)
     more: str = ""
 
@@ -73,7 +74,9 @@ ALL = {
     ),
     "preprocessing": Model("step", TENSORRTLLM_INPUTS[:1], (("prompt", "STRING"),), decoupled=False),
     "postprocessing": Model("step", (("text", "STRING", ""),), TEXT, decoupled=False),
-    "bls": Model("bls", TENSORRTLLM_INPUTS[:3], TEXT),
+    "bls": Model(
+        "bls", TENSORRTLLM_INPUTS[:3], TEXT, instances=4
+    ),  # as many as the tests have requests in flight
     "ensemble": Model(None, TENSORRTLLM_INPUTS[:3], TEXT, decoupled=False, more=ENSEMBLE),
 }
 
@@ -104,7 +107,7 @@ def _write(root: Path, name: str, model: Model) -> None:
     ]
     if model.code is not None:
         shutil.copy(MODELS / f"{model.code}.py", version / "model.py")
-        config += ['backend: "python"', "instance_group { count: 1 kind: KIND_CPU }"]
+        config += ['backend: "python"', f"instance_group {{ count: {model.instances} kind: KIND_CPU }}"]
     if model.decoupled:
         config.append("model_transaction_policy { decoupled: True }")
     (root / name / "config.pbtxt").write_text("\n".join([*config, model.more]))

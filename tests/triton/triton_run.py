@@ -20,6 +20,7 @@ def genai_perf(*arguments: str) -> tuple[int, str, str]:
 
 
 def profile(artifacts: Path, *options: str) -> MadeRun:
-    """`genai-perf profile`, with the tokenizer that needs no network."""
+    """`genai-perf profile`, with the tokenizer that needs no network; a model that died is not waited for."""
+    limit = ("--request-timeout", "60")
     where = ("--tokenizer", "builtin", "--artifact-dir", str(artifacts))
-    return MadeRun(*genai_perf("profile", *where, *options), artifacts)
+    return MadeRun(*genai_perf("profile", *where, *limit, *options), artifacts)

@@ -1,6 +1,8 @@
-"""A model that calls another one (business logic scripting), as TensorRT-LLM's `tensorrt_llm_bls` does."""
+"""A model that calls another one (business logic scripting), as TensorRT-LLM's `tensorrt_llm_bls` does.
 
-import threading
+And like that, an instance answers one request at a time, in the backend's own thread. To call from threads of
+one's own ends the instance's process now and then, without a word ("Stub process is not healthy").
+"""
 
 import triton_python_backend_utils as pb_utils  # comes with the backend
 
@@ -14,7 +16,7 @@ class TritonPythonModel:
 
     def execute(self, requests):
         for request in requests:
-            threading.Thread(target=self.answer, args=(request, request.get_response_sender())).start()
+            self.answer(request, request.get_response_sender())
 
     def answer(self, request, sender):
         try:
