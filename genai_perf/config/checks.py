@@ -82,6 +82,9 @@ def _check_grpc(config: Config, given: Layer) -> None:
     for key in ("endpoint.model_version", "endpoint.request_parameters", "endpoint.tensor_shapes"):
         if key in given and endpoint.type != "kserve":
             raise UsageError(f"{given[key].source} needs --endpoint-type kserve")
+    if "endpoint.bls_composing_models" in given and endpoint.type not in ("kserve", "generate"):
+        source = given["endpoint.bls_composing_models"].source
+        raise UsageError(f"{source} needs --endpoint-type kserve or generate")
     for key in ("endpoint.grpc_method", "endpoint.proto", "endpoint.proto_descriptor"):
         if key in given and endpoint.type != "dynamic_grpc":
             raise UsageError(f"{given[key].source} needs --endpoint-type dynamic_grpc")

@@ -115,6 +115,7 @@ RULES: tuple[Rule, ...] = (
     Rule("--proto", Takes.ONE, Verdict.SETS, "endpoint.proto"),
     Rule("--request-parameter", Takes.ONE, Verdict.SETS, "endpoint.request_parameters"),
     Rule("--model-version -x", Takes.ONE, Verdict.SETS, "endpoint.model_version"),
+    Rule("--bls-composing-models", Takes.ONE, Verdict.MEANS),
     # what is sent
     Rule("--input-data", Takes.ONE, Verdict.MEANS),
     Rule("--shape", Takes.ONE, Verdict.SETS, "endpoint.tensor_shapes"),
@@ -152,7 +153,6 @@ RULES: tuple[Rule, ...] = (
     Rule("--model-repository", Takes.ONE, Verdict.REFUSED, _SERVER_SIDE),
     Rule("--triton-server-directory", Takes.ONE, Verdict.REFUSED, _SERVER_SIDE),
     Rule("--model-signature-name", Takes.ONE, Verdict.REFUSED, "it is for TensorFlow Serving"),
-    Rule("--bls-composing-models", Takes.ONE, Verdict.REFUSED, _SERVER_SIDE),
     Rule("--enable-mpi", Takes.NOTHING, Verdict.REFUSED, "there is no MPI here"),
 )
 
@@ -223,6 +223,13 @@ def _batch(_passed: PassedThrough, source: str, text: str) -> None:
         )
 
 
+def _composing_models(passed: PassedThrough, source: str, text: str) -> None:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise UsageError(f"{source}: {text!r} is not NAME,NAME…", hint="NAME may be NAME:VERSION")
+    passed.layer["endpoint.bls_composing_models"] = Given(names, source)
+
+
 def _verify(key: str, levels: str) -> Callable[[PassedThrough, str, str], None]:
     def interpret_level(passed: PassedThrough, source: str, text: str) -> None:
         if text not in tuple(levels):
@@ -253,6 +260,7 @@ _MEANINGS: Mapping[str, Callable[[PassedThrough, str, str], None]] = {
     "--percentile": _percentile,
     "-b": _batch,
     "--input-data": _input_data,
+    "--bls-composing-models": _composing_models,
     "--ssl-https-verify-peer": _verify("endpoint.tls_verify", "01"),
     "--ssl-https-verify-host": _verify("endpoint.tls_verify_host", "012"),
     "--ssl-https-client-certificate-type": _file_type,

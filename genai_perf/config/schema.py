@@ -81,6 +81,7 @@ class EndpointConfig:
     model_version: str = option("", help="The model's version on Triton; empty for the server's choice. Only the pass-through flag --model-version sets it.")
     request_parameters: tuple[str, ...] = option((), help="Parameters of every inference request, NAME:VALUE:TYPE; only the pass-through flag --request-parameter sets them.")
     tensor_shapes: tuple[str, ...] = option((), help="Shapes of input tensors, NAME:D1,D2; only the pass-through flag --shape sets them.")
+    bls_composing_models: tuple[str, ...] = option((), help="Models that a BLS model calls, NAME or NAME:VERSION, whose statistics are told beside its own; only the pass-through flag --bls-composing-models names them.")
     protocol: Literal["http", "grpc"] | None = option(None, help="What Perf Analyzer was told to speak, by its -i; must agree with the endpoint type.")
     grpc_tls: bool = option(False, help="TLS to a gRPC server whose URL has no scheme; only the pass-through flag --ssl-grpc-use-ssl sets it.")
     grpc_method: str | None = option(None, "--grpc-method", metavar="METHOD", help="package.Service/Method to call (dynamic_grpc).")

@@ -5,6 +5,7 @@ that streams, those times cover only the call that takes the request, not the an
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 STAGES = (
@@ -22,9 +23,9 @@ STAGES = (
 COUNTS = ("inference_count", "execution_count")
 """Inferences, and how many times the model was executed for them: fewer where the server batches."""
 
-MEASURED, STEP, BESIDE = "measured", "step", "beside"
-"""Why a model is told of: requests went to it; an ensemble is made of it; it worked meanwhile, called by one
-of those or by other clients."""
+MEASURED, CALLED, STEP, BESIDE = "measured", "called", "step", "beside"
+"""Why a model is told of: requests went to it; a BLS model calls it, as the user says; an ensemble is made
+of it; it worked meanwhile, called by one of those or by other clients."""
 
 
 def during(
@@ -32,25 +33,28 @@ def during(
     after: Sequence[Mapping[str, Any]],
     measured: Mapping[str, bool],
     steps: Sequence[str],
+    called: Mapping[str, bool] = MappingProxyType({}),
 ) -> dict[str, dict[str, Any]]:
     """Differences of the counters by model: `inference_count` …, and `{"count", "ns"}` for each stage.
 
     The rows are as Triton writes them, several a model where it has several versions or there are several
-    servers. `measured` says of the measured models whether they are decoupled. Ordered by why they are told
-    of; a model that did nothing is left out. Counters that went back, of a server that was started anew,
-    count from zero.
+    servers. `measured` says of the measured models whether they are decoupled, `called` of those that the
+    user has named beside them. Ordered by why they are told of; a model that did nothing is left out, unless
+    it was named. Counters that went back, of a server that was started anew, count from zero.
     """
     earlier, later = _by_model(before), _by_model(after)
     found: dict[str, dict[str, Any]] = {}
-    for part, names in ((MEASURED, list(measured)), (STEP, list(steps)), (BESIDE, sorted(later))):
+    decoupled = {**called, **measured}
+    parts = ((MEASURED, measured), (CALLED, called), (STEP, steps), (BESIDE, sorted(later)))
+    for part, names in parts:
         for name in names:
             if name in found or name not in later:
                 continue
             did = {
                 key: _grown(amount, earlier.get(name, {}).get(key, 0)) for key, amount in later[name].items()
             }
-            if any(did.values()):
-                found[name] = {"part": part, "decoupled": measured.get(name), **_nested(did)}
+            if any(did.values()) or part == CALLED:
+                found[name] = {"part": part, "decoupled": decoupled.get(name), **_nested(did)}
     return found
 
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import repeat
 from typing import Any
@@ -47,8 +47,9 @@ class Served:
         return server_statistics.during(
             self._before,
             await self._settled(),
-            {name: interface.is_decoupled for name, interface in self.interfaces.items()},
-            [step for interface in self.interfaces.values() for step in interface.steps],
+            _decoupled(self.interfaces),
+            [step for each in (*self.interfaces.values(), *self.called.values()) for step in each.steps],
+            _decoupled(self.called),
         )
 
     async def _settled(self) -> list[dict[str, Any]]:
@@ -66,6 +67,10 @@ class Served:
             return await self.server.statistics()
         except ServerError:
             return []  # the run itself says what is wrong there
+
+
+def _decoupled(interfaces: Mapping[str, Interface]) -> dict[str, bool]:
+    return {name: interface.is_decoupled for name, interface in interfaces.items()}
 
 
 async def ask(config: Config, endpoint: Endpoint) -> Served:
@@ -88,10 +93,22 @@ async def ask(config: Config, endpoint: Endpoint) -> Served:
                 raise
             break
     _warn(config, interfaces)
-    served = Served(server, interfaces)
+    served = Served(server, interfaces, await _called(config, server) if interfaces else {})
     if is_grpc and not config.input.ready_made:
         _try(config, endpoint, served)
     return served
+
+
+async def _called(config: Config, server: Triton) -> dict[str, Interface]:
+    """What the server says of the models that a BLS model calls. Raises ServerError where it has them not."""
+    called = {}
+    for given in config.endpoint.bls_composing_models:
+        name, _, version = given.partition(":")
+        try:
+            called[name] = await server.interface(name, version)
+        except ServerError as exc:
+            raise ServerError(f"--bls-composing-models: {exc.message}", hint=exc.hint) from exc
+    return called
 
 
 def _try(config: Config, endpoint: Endpoint, served: Served) -> None:

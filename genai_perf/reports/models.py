@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from genai_perf.metrics.catalog import Unit
-from genai_perf.metrics.server_statistics import BESIDE, COUNTS, MEASURED, STEP
+from genai_perf.metrics.server_statistics import BESIDE, CALLED, COUNTS, MEASURED, STEP
 from genai_perf.reports import Result
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def table(models: Mapping[str, Mapping[str, Any]], width: int) -> Table:
     caption = "Times are averages of its own clocks."
     if any(row["decoupled"] for row in models.values()):
         caption += " A decoupled model's cover the call that takes a request, not the answer that it streams."
+    caption += f" ({CALLED}): as --bls-composing-models says." * (CALLED in parts)
     caption += f" ({STEP}): of the ensemble." * (STEP in parts)
     caption += f" ({BESIDE}): called by another model, or by other clients." * (BESIDE in parts)
     made = Table(title="What Triton says of its models", caption=caption, padding=(0, width >= _ROOMY))

@@ -122,6 +122,7 @@ def test_every_option_has_a_type_that_text_can_become(option):
     kinds = {bool: "true", int: f"{min(7, option.at_most or 7):g}", float: "0.5"}
     kind = get_args(option.type)[0] if get_origin(option.type) is tuple else option.type
     text = samples.get(option.key) or (option.choices or (kinds.get(kind, "x"),))[0]
-    passed_through = {rule.detail for rule in passthrough.RULES} | {"endpoint.tls_verify_host"}
+    passed_through = {rule.detail for rule in passthrough.RULES}
+    passed_through |= {"endpoint.tls_verify_host", "endpoint.bls_composing_models"}  # translated
     assert parse(option, Given((text,), option.long)) is not None
     assert option.flags or option.key in passed_through

@@ -169,6 +169,8 @@ def test_a_flag_without_effect_is_told(line, warning):
         ("-i HTTP/2", "-i: 'HTTP/2' is not one of http, grpc"),
         ("-x 2", "--model-version needs --endpoint-type kserve"),
         ("--shape max_tokens:1", "--shape needs --endpoint-type kserve"),
+        ("--bls-composing-models a", "--bls-composing-models needs --endpoint-type kserve or generate"),
+        ("--bls-composing-models a,,b", "--bls-composing-models: 'a,,b' is not NAME,NAME…"),
         ("--ssl-grpc-use-ssl", "--ssl-grpc-use-ssl needs an endpoint type that speaks gRPC"),
         ("-b 4", "-b: 4: Perf Analyzer's batch must be 1 for OpenAI-style servers"),
         ("--service-kind triton", "Invalid endpoint-type 'chat' for service-kind 'triton'."),
@@ -257,6 +259,7 @@ TRITON = BASE | {"endpoint.type": Given(("kserve",), "--endpoint-type")}
         ("--request-parameter a:1:int --request-parameter b:x", {"request_parameters": ("a:1:int", "b:x")}),
         ("--shape max_tokens:1 --shape text_input:1", {"tensor_shapes": ("max_tokens:1", "text_input:1")}),
         ("--ssl-grpc-use-ssl", {"grpc_tls": True}),
+        ("--bls-composing-models a,b:2", {"bls_composing_models": ("a", "b:2")}),
     ],
 )
 def test_a_flag_for_triton_sets_an_option(line, expected):

@@ -41,6 +41,18 @@ def test_models_stand_in_the_order_of_why_they_are_told_of():
     assert [True, None, None, None] == [model["decoupled"] for model in told.values()]
 
 
+def test_models_that_the_user_names_are_told_of_even_when_idle():
+    names = ["other", "bls", "busy", "idle"]
+    later = [row(name, 0 if name == "idle" else 3) for name in names]
+    told = during([], later, {"bls": True}, (), {"idle": False, "busy": True, "gone": False})
+    assert [
+        ("bls", "measured", True, 3),
+        ("idle", "called", False, 0),
+        ("busy", "called", True, 3),
+        ("other", "beside", None, 3),
+    ] == [(name, model["part"], model["decoupled"], model["inference_count"]) for name, model in told.items()]
+
+
 def test_versions_and_servers_add_up():
     before = [row("m", 1), row("m", 2, version="2"), row("m", 4)]
     after = [row("m", 11), row("m", 22, version="2"), row("m", 44)]

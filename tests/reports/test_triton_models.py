@@ -30,11 +30,13 @@ SERVED = during(
     [
         counters("ensemble", 1200),
         counters("tokenizer", 1200, batches=4, cache_hit={"count": 300, "ns": 6_000_000}),
+        counters("named", 0),
         counters("called", 9, fail={"count": 2, "ns": 10}),
         counters("nothing", 0),
     ],
     {"ensemble": True},
     ("tokenizer",),
+    {"named": False},
 )
 WITH = replace(ENDED, server_statistics=SERVED)
 
@@ -51,6 +53,7 @@ def test_the_csv_has_a_section_of_its_own_at_its_end(told):
         "Model,Inferences,Executions,Failed,Request avg (ms),Queue avg (ms),Compute input avg (ms),"
         "Compute infer avg (ms),Compute output avg (ms)",
         'ensemble,"1,200","1,200",0,36.50,2.00,1.00,30.00,3.00',
+        "named,0,0,0,N/A,N/A,N/A,N/A,N/A",
         'tokenizer,"1,200",300,0,36.50,2.00,1.00,30.00,3.00',
         "called,9,9,2,36.50,2.00,1.00,30.00,3.00",
     ] == section.splitlines()
@@ -58,7 +61,7 @@ def test_the_csv_has_a_section_of_its_own_at_its_end(told):
 
 def test_the_json_has_counts_averages_and_totals(told):
     models = json.loads(json.dumps(json_file.document(told)))["server_statistics"]
-    assert ["ensemble", "tokenizer", "called"] == list(models)
+    assert ["ensemble", "named", "tokenizer", "called"] == list(models)
     assert {
         "part": "measured",
         "decoupled": True,

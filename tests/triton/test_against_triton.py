@@ -170,6 +170,25 @@ def test_a_model_that_calls_another_is_told_of_with_the_other(triton: TritonServ
     ]
 
 
+@pytest.mark.parametrize("over_http", [False, True], ids=["grpc", "http"])
+def test_models_that_a_bls_model_is_said_to_call_are_told_of_apart(
+    over_http: bool, triton: TritonServer, measure: Measure
+) -> None:
+    url, options = (triton.http, GENERATE) if over_http else (triton.grpc, TENSORRTLLM)
+    named = ("--", "--bls-composing-models", "engine,postprocessing:1")
+    run = measure("-m", "bls", "-u", url, *options, "--streaming", *WORKLOAD, *LOAD, "--verbose", *named)
+    assert 0 == run.exit_code, run.stderr
+    models = run.export["server_statistics"]
+    assert [
+        ("bls", "measured", REQUESTS),
+        ("engine", "called", REQUESTS),
+        ("postprocessing", "called", 0),
+    ] == [(name, told["part"], told["inference_count"]) for name, told in models.items()]
+    assert (True, None) == (models["engine"]["decoupled"], models["postprocessing"]["queue"]["avg"])
+    assert "engine (called)" in run.stdout
+    assert "(called): as --bls-composing-models says." in " ".join(run.stdout.split())
+
+
 def test_the_vllm_backend_counts_tokens_itself_where_it_is_asked_to(
     triton: TritonServer, measure: Measure
 ) -> None:
@@ -252,6 +271,10 @@ def test_a_model_that_sends_several_responses_must_be_asked_for_a_stream(
         (
             ["-m", "vllm_like", "--backend", "vllm", "--", "--model-version", "7"],
             "error: {grpc} has no model 'vllm_like:7'",
+        ),
+        (
+            ["-m", "bls", "--", "--bls-composing-models", "engin"],
+            "error: --bls-composing-models: {grpc} has no model 'engin'\nhint: it has: bls, engine, ",
         ),
         (
             ["-m", "tensorrtllm_like", "--", "--shape", "no_such:1"],
