@@ -218,8 +218,9 @@ def _percentile(passed: PassedThrough, source: str, text: str) -> None:
 def _batch(_passed: PassedThrough, source: str, text: str) -> None:
     if text != "1":
         raise UsageError(
-            f"{source}: {text}: Perf Analyzer's batch must be 1 for OpenAI-style servers",
-            hint="texts in one request are --batch-size-text, before the --",
+            f"{source}: {text}: behind -- the batch is 1: a request is one inference",
+            hint="several texts in one request are --batch-size-text, before the --, for endpoint types that "
+            "take them; kserve sends one prompt in each",
         )
 
 

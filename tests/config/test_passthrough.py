@@ -172,7 +172,7 @@ def test_a_flag_without_effect_is_told(line, warning):
         ("--bls-composing-models a", "--bls-composing-models needs --endpoint-type kserve or generate"),
         ("--bls-composing-models a,,b", "--bls-composing-models: 'a,,b' is not NAME,NAME…"),
         ("--ssl-grpc-use-ssl", "--ssl-grpc-use-ssl needs an endpoint type that speaks gRPC"),
-        ("-b 4", "-b: 4: Perf Analyzer's batch must be 1 for OpenAI-style servers"),
+        ("-b 4", "-b: 4: behind -- the batch is 1: a request is one inference"),
         ("--service-kind triton", "Invalid endpoint-type 'chat' for service-kind 'triton'."),
         ("--concurrency-range 0", "--concurrency-range: '0': start and step must be more than 0"),
         ("--concurrency-range 4:2", "--concurrency-range: '4:2' ends before it starts"),
@@ -279,3 +279,11 @@ def test_the_flags_of_grpc_tls_name_the_same_files_as_our_own(tmp_path):
     endpoint = config.endpoint
     assert (ca, certificate, key) == (endpoint.tls_ca_file, endpoint.tls_cert_file, endpoint.tls_key_file)
     assert ("https://localhost:8001",) == config.urls
+
+
+@pytest.mark.parametrize("base", [BASE, TRITON], ids=["chat", "kserve"])
+def test_a_batch_behind_the_dashes_is_refused_with_words_that_fit_every_endpoint(base):
+    with pytest.raises(UsageError) as raised:
+        load(base, ["-b", "4"], {})
+    assert "OpenAI" not in f"{raised.value.message} {raised.value.hint}"
+    assert "kserve sends one prompt in each" in raised.value.hint
