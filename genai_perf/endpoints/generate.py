@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 
 from genai_perf.endpoints import Decoding, Endpoint
+from genai_perf.endpoints.kserve import TEXT_INPUT, TEXT_OUTPUT
 from genai_perf.endpoints.openai import joined
 from genai_perf.endpoints.reading import Shape, decode, take_error, take_text
+from genai_perf.endpoints.tensors import Interface, check_names, check_values
 from genai_perf.types import Answer, Exchange, Turn, Usage
 
 
@@ -43,6 +45,14 @@ def build(turn: Turn, model: str, streaming: bool) -> dict[str, Any]:  # noqa: A
 def prompt_text(body: Mapping[str, Any]) -> str:
     """The prompts, joined by blanks."""
     return joined(body["text_input"])
+
+
+def check(body: Mapping[str, Any], interface: Interface) -> None:
+    """UsageError for what the model does not take; keys that are no input of it are Triton's to pass on."""
+    inputs = {name: value for name, value in body.items() if name in interface.inputs or name == TEXT_INPUT}
+    check_names(interface, inputs, output=TEXT_OUTPUT)
+    for name, value in inputs.items():
+        check_values(interface, name, value)
 
 
 def _take(body: _Body, read: int, shared: bool, answer: Answer) -> None:

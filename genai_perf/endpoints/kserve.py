@@ -102,11 +102,14 @@ def fit(body: dict[str, Any], interface: Interface) -> dict[str, Any]:
     """The body without what we add unasked and this model does not take. UsageError for all else amiss."""
     fitted = {name: value for name, value in body.items() if name not in _OURS or name in interface.inputs}
     tensors = {name: value for name, value in fitted.items() if name != "model"}
-    check_names(interface, tensors, output=TEXT_OUTPUT, hint=_other_backend(interface, tensors))
+    check_names(interface, tensors, output=TEXT_OUTPUT, hint=_reason(interface, tensors))
     return fitted
 
 
-def _other_backend(interface: Interface, given: Mapping[str, Any]) -> str | None:
+def _reason(interface: Interface, given: Mapping[str, Any]) -> str | None:
+    """Why a tensor that the model does not take is there, where it is not `--extra-inputs` that gives it."""
+    if "min_length" in given and "min_length" not in interface.inputs and "max_tokens" in interface.inputs:
+        return f"--output-tokens-mean-deterministic asks for it; {interface.wants()}"
     for ours, theirs, backend in (
         ("max_tokens", "sampling_parameters", "vllm"),
         ("sampling_parameters", "max_tokens", "tensorrtllm"),

@@ -4,6 +4,7 @@ A tensor's values stand in `inputs.json` as Perf Analyzer has them: a list, or `
 […]}`.
 """
 
+import json
 import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -122,20 +123,41 @@ def shape_and_bytes(
             f"model {interface.model}: input {name!r} wants {tensor.datatype}{list(tensor.dims)}, "
             + (f"not the shape {list(shape)}" if shape else f"not {len(values)} values")
         )
+    return [1] * interface.is_batched + dims, _encoded(interface, tensor, values)
+
+
+def check_values(interface: Interface, name: str, given: Any) -> None:
+    """UsageError when the model wants another datatype than these values have, however many they are."""
+    _encoded(interface, interface.inputs[name], list(values_of(given)))
+
+
+def _encoded(interface: Interface, tensor: Tensor, values: Sequence[Any]) -> bytes:
+    """The values as the model wants them. Raises UsageError."""
     try:
-        raw = _ENCODERS[tensor.datatype](values)
+        raw: bytes = _ENCODERS[tensor.datatype](values)
     except KeyError as exc:
         raise UsageError(
-            f"model {interface.model}: input {name!r} is {tensor.datatype}, which cannot be sent"
+            f"model {interface.model}: input {tensor.name!r} is {tensor.datatype}, which cannot be sent"
         ) from exc
     except (TypeError, ValueError, OverflowError, struct.error, AttributeError) as exc:
         shown = values[0] if len(values) == 1 else values
         wanted = f"{tensor.datatype}{list(tensor.dims)}"
         raise UsageError(
-            f"model {interface.model}: input {name!r} wants {wanted}, not {shown!r}",
-            hint=_HINTS.get(tensor.datatype),
+            f"model {interface.model}: input {tensor.name!r} wants {wanted}, not {shown!r}",
+            hint=_HINTS.get(tensor.datatype) or _as_a_number(tensor.name, shown),
         ) from exc
-    return [1] * interface.is_batched + dims, raw
+    return raw
+
+
+def _as_a_number(name: str, given: Any) -> str | None:
+    """How to write a text that is a number after all; None for all else."""
+    try:
+        is_number = type(json.loads(given)) in (int, float)
+    except (TypeError, ValueError):
+        is_number = False
+    if not is_number:
+        return None
+    return f"a number with a sign or an exponent is given as JSON: --extra-inputs '{{\"{name}\": {given}}}'"
 
 
 def values_of(given: Any) -> Iterator[Any]:

@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import partial
 from itertools import repeat
 from typing import Any
@@ -93,6 +94,9 @@ async def ask(config: Config, endpoint: Endpoint) -> Served:
                 raise
             break
     _warn(config, interfaces)
+    is_ours = config.input.replay is None and not config.input.ready_made
+    if not is_grpc and not config.endpoint.path and is_ours:
+        _check(config, endpoint, interfaces)
     served = Served(server, interfaces, await _called(config, server) if interfaces else {})
     if is_grpc and not config.input.ready_made:
         _try(config, endpoint, served)
@@ -113,12 +117,37 @@ async def _called(config: Config, server: Triton) -> dict[str, Interface]:
 
 def _try(config: Config, endpoint: Endpoint, served: Served) -> None:
     """Encode a request for each model, so that what does not fit is said before the prompts are made."""
-    from genai_perf.workload import bodies, build
+    from genai_perf.workload import bodies
 
-    turn = Turn(("hello",), max_tokens=config.input.output_tokens_mean)
-    tried = {model: build.body_of(turn, model, config, endpoint) for model in served.interfaces}
+    tried = _bodies(config, endpoint, served.interfaces)
     requests = [Request(0, bodies.encode(body), model, "0") for model, body in tried.items()]
     encoded(Workload(requests), served, config)
+
+
+def _check(config: Config, endpoint: Endpoint, interfaces: Mapping[str, Interface]) -> None:
+    """Likewise for HTTP, where what is no input of the model is a parameter of the request, or a slip."""
+    from genai_perf.endpoints import generate
+
+    for model, body in _bodies(config, endpoint, interfaces).items():
+        inputs = interfaces[model].inputs
+        generate.check(body, interfaces[model])
+        for name in config.input.extra.keys() - inputs.keys():
+            if near := get_close_matches(name, inputs, n=1):
+                logger.warning(
+                    "--extra-inputs: model %s has no input %r, and gets it as a parameter of the request; "
+                    "did you mean %r?",
+                    *(model, name, near[0]),
+                )
+
+
+def _bodies(config: Config, endpoint: Endpoint, models: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """A request for each model, with a token limit where the real ones may have one."""
+    from genai_perf.workload.build import body_of
+
+    given = config.input
+    is_limited = given.limits_output or not given.is_synthetic
+    turn = Turn(("hello",), max_tokens=given.output_tokens_mean or (1 if is_limited else None))
+    return {model: body_of(turn, model, config, endpoint) for model in models}
 
 
 def _warn(config: Config, interfaces: Mapping[str, Interface]) -> None:

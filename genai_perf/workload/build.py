@@ -40,6 +40,13 @@ def check(config: Config, endpoint: Endpoint) -> None:
             f"--endpoint-type {endpoint.name} needs --endpoint",
             hint="the path to send to, e.g. v1/embeddings",
         )
+    kinds = [config, *(kind.config for kind in config.traffic)]
+    models = dict.fromkeys(name for kind in kinds for name in kind.endpoint.model_names)
+    if "{model}" in endpoint.path and not config.endpoint.path and len(models) > 1:
+        raise UsageError(
+            f"--model: {endpoint.name} names its model in the path, which is one: not {', '.join(models)}",
+            hint="measure each in a run of its own; over gRPC, --endpoint-type kserve takes several",
+        )
     if config.endpoint.streaming and not endpoint.can_stream:
         raise UsageError(f"The --streaming option is not supported for {endpoint.name}.")
     if given.batch_size > 1 and not endpoint.can_batch:

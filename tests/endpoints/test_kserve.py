@@ -149,6 +149,15 @@ def test_version_parameters_and_shapes_go_with_a_request():
     )
 
 
+def test_a_tensor_that_an_option_asks_for_is_refused_with_the_option():
+    body = {"model": "m", "text_input": ["a"], "max_tokens": [5], "min_length": [5]}
+    interface = model("text_input BYTES 1", "max_tokens INT32 1")
+    with pytest.raises(UsageError) as refused:
+        kserve.fit(body, interface)
+    assert "model m has no input 'min_length'" == refused.value.message
+    assert refused.value.hint.startswith("--output-tokens-mean-deterministic asks for it; m takes ")
+
+
 def test_what_we_add_unasked_is_left_out_where_the_model_does_not_take_it():
     given = body(TENSORRTLLM, streaming=True)
     assert given["exclude_input_in_output"] == [True]

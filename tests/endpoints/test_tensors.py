@@ -100,6 +100,20 @@ def test_a_wrong_value_says_what_the_model_wants(datatype, dims, given, shape, m
     assert f"model m: input 'x' {message}" == raised.value.message
 
 
+@pytest.mark.parametrize("text", ["-1", "-0.5", "1e-3"])
+def test_a_number_that_came_as_text_is_refused_with_how_to_write_it(text):
+    with pytest.raises(UsageError) as raised:
+        shape_and_bytes(tensor("FP32", 1), "x", [text])
+    assert raised.value.hint.endswith(f"""as JSON: --extra-inputs '{{"x": {text}}}'""")
+
+
+@pytest.mark.parametrize("text", ["hot", "null", "true", "[1]", ""])
+def test_other_texts_are_no_numbers(text):
+    with pytest.raises(UsageError) as raised:
+        shape_and_bytes(tensor("FP32", 1), "x", [text])
+    assert raised.value.hint is None
+
+
 NUMPY = {
     "BOOL": np.bool_, "UINT8": np.uint8, "UINT16": np.uint16, "UINT32": np.uint32, "UINT64": np.uint64,
     "INT8": np.int8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64,

@@ -294,6 +294,53 @@ def test_what_the_model_does_not_take_is_refused_before_the_first_request(
     assert before == [triton.statistics(name) for name in names]
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["-m", "tensorrtllm_like", "--osl", "4", "--extra-inputs", "temperature:hot"],
+            "error: model tensorrtllm_like: input 'temperature' wants FP32[1], not 'hot'",
+        ),
+        (
+            ["-m", "tensorrtllm_like", "--osl", "4", "--extra-inputs", "temperature:-0.5"],
+            "error: model tensorrtllm_like: input 'temperature' wants FP32[1], not '-0.5'\n"
+            "hint: a number with a sign or an exponent is given as JSON: "
+            "--extra-inputs '{\"temperature\": -0.5}'",
+        ),
+        (["-m", "tensorrtllm_like"], "error: model tensorrtllm_like needs an input max_tokens INT32[1]\n"),
+        (
+            ["-m", "engine", "--osl", "4"],
+            "error: model engine has no input 'text_input'\nhint: engine ",
+        ),
+        (["-m", "preprocessing"], "error: model preprocessing has no output 'text_output'\n"),
+        (["-m", "bls", "vllm_like", "--osl", "4"], "error: --model: generate names its model in the path, "),
+    ],
+)
+def test_what_the_model_does_not_take_over_http_is_refused_before_the_first_request(
+    options: list[str], message: str, triton: TritonServer, measure: Measure
+) -> None:
+    names = ("tensorrtllm_like", "engine", "preprocessing", "bls")
+    before = [triton.statistics(name) for name in names]
+    run = measure(*options, "-u", triton.http, *GENERATE)
+    assert 2 == run.exit_code
+    assert run.error.startswith(message), run.stderr
+    assert before == [triton.statistics(name) for name in names]
+
+
+def test_a_slip_in_what_generate_passes_on_is_told(
+    triton: TritonServer, measure: Measure, tmp_path: Path
+) -> None:
+    prompts = tmp_path / "prompts.jsonl"  # whose rows say how long answers are
+    prompts.write_text('{"text": "go on", "output_length": 3}\n')
+    slip = ("--extra-inputs", "temprature:0.5", "--request-count", "2", "--input-file", str(prompts))
+    run = measure("-m", "tensorrtllm_like", "-u", triton.http, *GENERATE, *slip)
+    assert 0 == run.exit_code, run.stderr
+    assert (
+        "warning: --extra-inputs: model tensorrtllm_like has no input 'temprature', and gets it as a "
+        "parameter of the request; did you mean 'temperature'?" in run.stderr
+    )
+
+
 def test_generate_names_the_models_that_are_there(triton: TritonServer, measure: Measure) -> None:
     run = measure("-m", "lama", "-u", triton.http, *GENERATE)
     assert run.error.startswith(f"error: {triton.http} has no model 'lama'\nhint: it has: bls, engine, ")
