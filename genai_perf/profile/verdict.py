@@ -59,10 +59,15 @@ def _advice(kind: str, message: str, result: "Result", config: Config | None) ->
         return "give the key with -H 'Authorization: Bearer …'"
     if kind == "http_429":
         return "the server limits the rate; a lower --concurrency or --request-rate may pass"
-    if kind == "closed" and config is not None and not any(map(_ALREADY.match, config.urls)):
+    is_silent = kind == "closed" and "in mid-answer" not in message
+    if is_silent and config is not None and not any(map(_ALREADY.match, config.urls)):
         return "a server that speaks TLS there closes like this: would https:// be right?"
     if kind == "protocol" and config is not None and not config.is_grpc:
         return "is that a gRPC port? --endpoint-type kserve speaks to Triton's, which is not that of its HTTP"
+    if "text/html" in message and kind in ("not_streamed", "decode"):
+        return (
+            f"a web page answers there: is /{result.endpoint_path} the right path, and --url the API's port?"
+        )
     if kind == "not_streamed":
         return f"leave --streaming out if /{result.endpoint_path} cannot stream"
     if config is not None and (kind == "http_400" or (kind == "http_404" and "model" in message.lower())):

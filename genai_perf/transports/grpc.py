@@ -18,6 +18,8 @@ from genai_perf.transports.pool import Dialect, PooledTransport
 from genai_perf.transports.tls import TlsLayer
 from genai_perf.types import Request
 
+IS_IT_GRPC = "is that the server's gRPC port? Triton's is 8001 unless it was told otherwise"
+
 
 class GrpcTransport(PooledTransport):
     """The pool, speaking gRPC."""
@@ -37,7 +39,7 @@ class GrpcTransport(PooledTransport):
             lambda address: _dialect(address, method, headers, settings),
             settings,
             origin,
-            hint="is that the server's gRPC port? Triton's is 8001 unless it was told otherwise",
+            hint=IS_IT_GRPC,
             alpn=("h2",),
             kept=kept,
         )

@@ -58,7 +58,9 @@ class TlsLayer:
                 await loop.sock_sendall(sock, self._outgoing.read())
                 received = await loop.sock_recv(sock, _READ_BYTES)
                 if not received:
-                    raise ConnectionResetError("closed by the server during the TLS handshake") from None
+                    raise ConnectionResetError(
+                        "closed by the server during the TLS handshake; would http:// be right?"
+                    ) from None
                 self._incoming.write(received)
             except ssl.SSLError:
                 await loop.sock_sendall(sock, self._outgoing.read())  # the alert that says why

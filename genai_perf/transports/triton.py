@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import httpx
 
 _SERVICE = "inference.GRPCInferenceService"
+_HINT = (
+    "Triton's gRPC is at port 8001 unless it was told otherwise; an OpenAI-style server needs "
+    "--endpoint-type chat, completions or embeddings"
+)
 _LIMIT_S = 10.0
 _MOST_NAMES = 20
 
@@ -111,7 +115,7 @@ class Triton:
         from google.protobuf.message import DecodeError
 
         from genai_perf.endpoints.kserve_messages import message
-        from genai_perf.transports.grpc import GrpcTransport
+        from genai_perf.transports.grpc import IS_IT_GRPC, GrpcTransport
 
         asked = message(f"{question.method}Request")()
         if model:
@@ -127,11 +131,7 @@ class Triton:
             await transport.open(1)
             await transport.send(exchange)
         except ServerError as exc:
-            raise ServerError(
-                exc.message,
-                hint="Triton's gRPC is at port 8001 unless it was told otherwise; an OpenAI-style server "
-                "needs --endpoint-type chat, completions or embeddings",
-            ) from exc
+            raise ServerError(exc.message, hint=_HINT if exc.hint == IS_IT_GRPC else exc.hint) from exc
         finally:
             await transport.close()
         if exchange.error is not None:

@@ -82,3 +82,27 @@ def test_an_answer_that_is_no_http_may_be_grpc(tmp_path, monkeypatch, capsys):
     told = capsys.readouterr().err.splitlines()[-1]
     assert 1 == code
     assert told.startswith("hint: is that a gRPC port? ")
+
+
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+PAGE = answer(b"<!DOCTYPE html><title>Welcome</title>", "Content-Type: text/html")
+
+
+@pytest.mark.parametrize(
+    ("sent", "options", "kind", "hint"),
+    [
+        (STREAM + b"9\r\ndata: {}\n\r\n", "--streaming", "closed", "the records are in "),
+        (PAGE, "--streaming", "not_streamed", "a web page answers there: is /v1/chat/completions the right"),
+        (PAGE, "", "decode", "a web page answers there: is /v1/chat/completions the right"),
+    ],
+    ids=["half a stream", "a page for a stream", "a page for an answer"],
+)
+def test_what_came_decides_what_is_advised(sent, options, kind, hint, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with Server(lambda peer: peer.request() and peer.write(sent) and None) as server:
+        line = f"profile -m gpt2 --endpoint-type chat --tokenizer builtin -u {server.url} {options}"
+        code = main([*line.split(), "--request-count", "1", "--gpu-telemetry", "off", "--no-server-metrics"])
+    told = capsys.readouterr().err.splitlines()
+    assert 1 == code
+    assert told[-2].startswith(f"error: every request failed: 1 of 1 with {kind}: ")
+    assert told[-1].startswith(f"hint: {hint}")

@@ -431,3 +431,4 @@ def test_a_server_with_tls_refuses_clients_without(
     run = measure("-m", "vllm_like", "-u", f"{scheme}{secure_triton.grpc}", *VLLM)
     assert 1 == run.exit_code
     assert run.error.startswith(message.format(grpc=secure_triton.grpc))
+    assert ("hint: --tls-ca-file names a certificate to trust" in run.error) == bool(scheme)
