@@ -146,7 +146,7 @@ def _check_urls(config: Config, given: Layer) -> None:
         if config.is_grpc or config.endpoint.type == "generate":
             raise UsageError(
                 f"{source}: the embedded server does not speak {config.endpoint.type}",
-                hint="it speaks OpenAI's API: --endpoint-type chat, completions or embeddings",
+                hint="it speaks all APIs over HTTP but Triton's own: --endpoint-type chat, completions, …",
             )
         return
     for text in urls:

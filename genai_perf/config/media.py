@@ -13,6 +13,17 @@ DEPTHS = (8, 16, 24, 32)
 """Bits a sample in a WAV file."""
 MP3_RATES_KHZ = (8, 11.025, 12, 16, 22.05, 24, 32, 44.1, 48)
 """All that the format has."""
+TAKE_IMAGES = (
+    "multimodal",
+    "responses",
+    "messages",
+    "nvclip",
+    "image_retrieval",
+    "huggingface_generate",
+    "template",
+)
+TAKE_AUDIO = ("multimodal", "template")
+"""The endpoint types that do; a test holds them against the endpoints themselves."""
 SHORTEST_S = 0.1
 """Of made-up audio."""
 
@@ -69,10 +80,10 @@ def check_endpoint(config: Config, *, takes_text: bool, takes_images: bool, take
     image, audio, from_file = config.image, config.audio, not config.input.is_synthetic
     if not takes_images and (image.are_made or image.batch_size > 1):
         option = "--batch-size-image" if image.batch_size > 1 else "--image-width-mean"
-        raise UsageError(f"{option}: {kind} takes no images", hint="multimodal, nvclip, image_retrieval do")
+        raise UsageError(f"{option}: {kind} takes no images", hint=f"{', '.join(TAKE_IMAGES)} do")
     if not takes_audio and (audio.is_made or audio.batch_size > 1):
         option = "--batch-size-audio" if audio.batch_size > 1 else "--audio-length-mean"
-        raise UsageError(f"{option}: {kind} takes no audio", hint="multimodal does")
+        raise UsageError(f"{option}: {kind} takes no audio", hint=f"{' and '.join(TAKE_AUDIO)} do")
     if takes_text:
         if kind == "multimodal" and not (from_file or image.are_made or audio.is_made):
             return [

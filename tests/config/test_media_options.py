@@ -2,6 +2,7 @@
 
 import pytest
 
+from genai_perf import endpoints
 from genai_perf.config import media
 from genai_perf.config.load import load
 from genai_perf.config.options import Given
@@ -130,6 +131,12 @@ def test_an_endpoint_that_takes_none_says_so(given: dict[str, str], message: str
     with pytest.raises(UsageError) as refused:
         checked("chat", images=False, audio=False, **given)
     assert message == refused.value.message
+
+
+def test_the_hint_has_the_endpoints_that_do() -> None:
+    all_of_them = [endpoints.get(name) for name in endpoints.names()]
+    assert sorted(media.TAKE_IMAGES) == [each.name for each in all_of_them if each.takes_images]
+    assert sorted(media.TAKE_AUDIO) == [each.name for each in all_of_them if each.takes_audio]
 
 
 def test_an_endpoint_of_images_alone_wants_some() -> None:
