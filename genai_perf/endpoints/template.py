@@ -8,6 +8,7 @@ What comes back may be anything, so it is not looked into: there are latencies a
 """
 
 import json
+import traceback
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,7 @@ def render(variables: dict[str, Any], read: Callable[[str], str | None]) -> list
     try:
         text = template.render({key: variables[key] for key in VARIABLES})
     except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as exc:
-        raise InputError(f"{name}: {exc}", hint=f"variables: {', '.join(VARIABLES)}") from exc
+        raise InputError(f"{name}:{_line(exc)}: {exc}", hint=f"variables: {', '.join(VARIABLES)}") from exc
     try:
         elements = json.loads(text)
     except (ValueError, RecursionError) as exc:
@@ -89,6 +90,16 @@ def render(variables: dict[str, Any], read: Callable[[str], str | None]) -> list
             f"{name}: must render a JSON list with an object for each request", hint=_beginning(text)
         )
     return [_body(element, name) for element in elements]
+
+
+def _line(exc: Exception) -> int:
+    """The line of the template in which it was raised: Jinja makes tracebacks that know it."""
+    frames = traceback.extract_tb(exc.__traceback__)
+    return next((frame.lineno for frame in reversed(frames) if frame.filename == _SOURCE), 1) or 1
+
+
+_SOURCE = "<template>"
+"""What Jinja calls a template that was no file to it."""
 
 
 def _body(element: Any, name: str) -> dict[str, Any]:
