@@ -75,6 +75,14 @@ RECORDINGS = {
     "mlx-lm-chat": Recording("chat", True, "nuresponnu             ", 1, Usage(9, 4, None, 8), "length", streaming=False),
     "litellm-chat-stream": Recording("chat", False, "Hello there, all.", 6, Usage(12, 5, 0), "stop"),
     "litellm-rate-limit": failed("chat", "http_429", "litellm.RateLimitError: this is a mock rate limit error\n\nLiteLLM: model group 'limited' failed with the error above. No fallback was attempted.", False),
+    # no [DONE]; chunked even where it is whole; what else stands beside the text is an ensemble's
+    "triton-generate-stream": Recording("generate", False, "the quick brown fox", 4),
+    "triton-generate-ensemble-stream": Recording("generate", False, "the quick brown fox", 4),
+    "triton-generate": Recording("generate", False, "the quick brown fox", 1, Usage(4, 4), streaming=False),
+    # an error in an answer of status 200; and one of status 400 in a stream's clothes
+    "triton-generate-several-responses": failed("generate", "server", "generate expects model to produce exactly 1 response, use generate stream for model that generates various number of responses", False),
+    "triton-generate-failed-stream": failed("generate", "http_400", "the model fails, as it was asked to", False),
+    "triton-generate-wrong-model": failed("generate", "http_404", "Request for unknown model: 'nonesuch' is not found", False),
 }  # fmt: skip
 
 
@@ -109,7 +117,8 @@ async def measured(
 
 
 def test_every_recording_is_read_by_a_test() -> None:
-    assert {file.stem for file in HERE.glob("*.http")} == {*RECORDINGS, "llama.cpp-error-in-stream"}
+    broken = {"llama.cpp-error-in-stream", "triton-generate-error-in-stream"}
+    assert {file.stem for file in HERE.glob("*.http")} == {*RECORDINGS, *broken}
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
@@ -132,6 +141,14 @@ async def test_an_error_in_the_middle_of_a_stream_keeps_what_came_before_it() ->
     assert 55 == len(answer.content)
 
 
+async def test_an_error_in_the_middle_of_tritons_stream_likewise() -> None:
+    expected = Recording("generate", False)
+    (exchange,), (answer,), _ = await measured("triton-generate-error-in-stream", expected, times=1)
+    assert (200, None) == (exchange.status, exchange.error)
+    assert RequestError("server", "the model fails later, as it was asked to") == answer.error
+    assert ["the", " quick"] == answer.content
+
+
 @pytest.mark.parametrize(
     ("name", "oddity"),
     [
@@ -146,11 +163,15 @@ async def test_an_error_in_the_middle_of_a_stream_keeps_what_came_before_it() ->
         ("mlx-lm-chat-stream", b": keepalive 1/1\n\ndata: "),
         ("mlx-lm-chat-stream", b'"delta": {"role": "assistant", "content": "respon"}'),
         ("litellm-rate-limit", b"HTTP/1.1 429 "),
+        ("triton-generate-several-responses", b"HTTP/1.1 200 OK"),
+        ("triton-generate-failed-stream", b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/event-stream"),
+        ("triton-generate-ensemble-stream", b'"sequence_end":false,"sequence_id":0,"sequence_start":false'),
     ],
 )
 def test_the_oddity_is_in_the_recording(name: str, oddity: bytes) -> None:
     assert oddity in (HERE / f"{name}.http").read_bytes()
 
 
-def test_some_servers_end_a_stream_without_saying_so() -> None:
-    assert b"[DONE]" not in (HERE / "transformers-chat-stream.http").read_bytes()
+@pytest.mark.parametrize("name", ["transformers-chat-stream", "triton-generate-stream"])
+def test_some_servers_end_a_stream_without_saying_so(name: str) -> None:
+    assert b"[DONE]" not in (HERE / f"{name}.http").read_bytes()
