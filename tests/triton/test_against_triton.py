@@ -346,6 +346,18 @@ def test_generate_names_the_models_that_are_there(triton: TritonServer, measure:
     assert run.error.startswith(f"error: {triton.http} has no model 'lama'\nhint: it has: bls, engine, ")
 
 
+@pytest.mark.parametrize("endpoint_type", ["kserve", "generate"])
+def test_a_row_without_its_text_is_named_with_file_and_line(
+    endpoint_type: str, triton: TritonServer, measure: Measure, tmp_path: Path
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"text": "one"}\n{"txt": "two"}\n')
+    url = triton.grpc if endpoint_type == "kserve" else triton.http
+    given = ("--endpoint-type", endpoint_type, "--osl", "4", "--input-file", str(rows))
+    run = measure("-m", "tensorrtllm_like", "-u", url, *given)
+    assert (2, f'error: {rows}:2: no "text" field') == (run.exit_code, run.error)
+
+
 def test_the_http_port_is_not_the_grpc_port(triton: TritonServer, measure: Measure) -> None:
     run = measure("-m", "vllm_like", "-u", triton.http, *VLLM)
     assert 1 == run.exit_code
