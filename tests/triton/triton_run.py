@@ -4,12 +4,24 @@ The commands run in this process: to start a Python for each would take most of 
 """
 
 import io
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from made_run import MadeRun
 
 from genai_perf.cli import main
+
+Measure = Callable[..., MadeRun]
+"""The fixture: `measure("-m", "vllm_like", …)`."""
+
+VLLM = ("--service-kind", "triton", "--backend", "vllm")
+TENSORRTLLM = ("--service-kind", "triton", "--backend", "tensorrtllm")
+GENERATE = ("--endpoint-type", "generate")
+
+TOKENS, REQUESTS, WARMUP = 12, 24, 3
+WORKLOAD = ("--isl", "20", "--osl", str(TOKENS), "--num-prompts", "5")
+LOAD = ("--concurrency", "4", "--request-count", str(REQUESTS), "--warmup-request-count", str(WARMUP))
 
 
 def genai_perf(*arguments: str) -> tuple[int, str, str]:
