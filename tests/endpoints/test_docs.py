@@ -78,7 +78,7 @@ NVIDIA_RANKING = (
 
 SERVERS: dict[str, list[Callable[[], AbstractContextManager[str]]]] = {
     "chat": [embedded, recorded("vllm-tools-stream")],
-    "completions": [embedded],
+    "completions": [embedded, embedded],
     "dynamic_grpc": [greeter.serving, greeter.serving],
     "embeddings": [embedded],
     "huggingface_generate": [answering(tokens_of_tgi("A", " class", " is"))],
