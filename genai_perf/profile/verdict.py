@@ -49,6 +49,12 @@ def _nothing_measured(result: "Result", directory: Path, config: Config | None) 
     )
 
 
+def _is_about_models(message: str, config: Config) -> bool:
+    """Whether it speaks of a model, or of a name; a path like /v1/models is none."""
+    names = "|".join(map(re.escape, config.endpoint.model_names))
+    return re.search(rf"(?<![/\w])(model|name|({names})(?!\w))", message, re.IGNORECASE) is not None
+
+
 _ALREADY = re.compile("https:|grpcs:|unix:|embedded$")
 """URLs of servers that speak TLS, or cannot."""
 
@@ -70,7 +76,7 @@ def _advice(kind: str, message: str, result: "Result", config: Config | None) ->
         )
     if kind == "not_streamed":
         return f"leave --streaming out if /{result.endpoint_path} cannot stream"
-    if config is not None and (kind == "http_400" or (kind == "http_404" and "model" in message.lower())):
+    if config is not None and kind in ("http_400", "http_404") and _is_about_models(message, config):
         from genai_perf.transports.models import known_models
 
         names = known_models(config)

@@ -28,6 +28,27 @@ def refusing(status, message):
         ("404 Not Found", "The model `gpt2` does not exist.", "", "", "the server has these models: llama"),
         ("400 Bad Request", "unknown name", "", "", "the server has these models: llama"),
         (
+            "400 Bad Request",
+            "pinned to 'llama'; requested 'gpt2'",
+            "",
+            "",
+            "the server has these models: llama",
+        ),
+        (
+            "400 Bad Request",
+            "no `input`",
+            "",
+            "",
+            "the records are in artifacts/gpt2-openai-chat-concurrency1",
+        ),
+        (
+            "404 Not Found",
+            "Unknown URL. There are: /v1/models",
+            "",
+            "",
+            "is /v1/chat/completions the right path there? --endpoint names another",
+        ),
+        (
             "404 Not Found",
             "no such page",
             "",

@@ -136,3 +136,12 @@ def test_the_http_port_is_not_the_grpc_port(triton: TritonServer, measure: Measu
     assert 1 == run.exit_code
     assert run.error.startswith(f"error: --url {triton.http}: ")
     assert "hint: Triton's gRPC is at port 8001 unless it was told otherwise" in run.error
+
+
+def test_a_model_that_cannot_stream_is_told_of(triton: TritonServer, measure: Measure) -> None:
+    run = measure("-m", "preprocessing", "-u", triton.grpc, *VLLM, "--streaming")
+    assert (
+        "warning: --streaming: model preprocessing is not decoupled: it answers with one response, and "
+        "streams nothing" in run.stderr
+    )
+    assert run.error.startswith("error: model preprocessing has no output 'text_output'\nhint: its outputs: ")
