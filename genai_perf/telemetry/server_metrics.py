@@ -174,20 +174,14 @@ def _told(telemetry: Telemetry, window: Window, model_names: Sequence[str]) -> I
 def _of_models(series: list[Series], dialect: Dialect, model_names: Sequence[str]) -> list[Series]:
     """The series without those of other models than ours: an ensemble's steps, its neighbours.
 
-    All of them where no series names ours: servers call an adapter by its base, or a model by its path.
+    All of them where no series names ours: servers call an adapter by its base, or a model by its path. An
+    empty name is that of requests which name no model, such as TGI's.
     """
     ours = {name.lower() for name in model_names}
-    named = {
-        one.labels[label].lower() for one in series for label in dialect.model_labels if label in one.labels
-    }
-    if not ours & named:
+    named = [{one.labels.get(label, "").lower() for label in dialect.model_labels} - {""} for one in series]
+    if not ours & set().union(*named):
         return series
-    kept = []
-    for one in series:
-        models = {one.labels[label].lower() for label in dialect.model_labels if label in one.labels}
-        if not models or models & ours:
-            kept.append(one)
-    return kept
+    return [one for one, models in zip(series, named, strict=True) if not models or models & ours]
 
 
 def _rows(quantity: Quantity, told: Sequence[_Told], ours: Ours, own: Set[str]) -> Iterator[Row]:

@@ -81,6 +81,18 @@ def test_requests_and_tokens_agree_exactly_and_without_the_warm_up(embedded):
     assert REQUESTS * OSL == sum(truth["output_tokens"] for truth in truths)
 
 
+def test_requests_that_name_no_model_are_counted_beside_those_that_did_before(tmp_path):
+    with EmbeddedServer(ServerSettings(port=0, ttft_ms=2, itl_ms=1)) as server:
+        for number, endpoint_type in enumerate(("chat", "huggingface_generate")):
+            here = tmp_path / str(number)
+            _, stderr, code = profile(here, "-u", server.url, "--endpoint-type", endpoint_type, *LOAD)
+            assert 0 == code, stderr
+            compared = exported(here)["server_metrics"]["comparison"]
+            for tag, expected in (("requests_succeeded", REQUESTS), ("generation_tokens", REQUESTS * OSL)):
+                figures = compared[tag]["total"]
+                assert (expected, 0) == (figures["server"], figures["difference"]), (endpoint_type, tag)
+
+
 def test_the_servers_means_are_those_of_its_log_of_the_truth(embedded):
     directory, _, truths = embedded
     compared = exported(directory)["server_metrics"]["comparison"]
