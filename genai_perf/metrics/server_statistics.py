@@ -4,7 +4,7 @@ Its counters hold the number of requests and the time they spent in each stage. 
 that streams, those times cover only the call that takes the request, not the answer that follows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -56,6 +56,12 @@ def during(
             if any(did.values()) or part == CALLED:
                 found[name] = {"part": part, "decoupled": decoupled.get(name), **_nested(did)}
     return found
+
+
+def requests(rows: Sequence[Mapping[str, Any]], models: Collection[str]) -> int:
+    """How many requests these models have had to their end, well or not."""
+    had = _by_model(rows)
+    return sum(had[name]["success.count"] + had[name]["fail.count"] for name in models if name in had)
 
 
 def _by_model(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:

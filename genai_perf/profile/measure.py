@@ -63,11 +63,10 @@ def measure(
     from genai_perf.workload.traces.feed import Feed
 
     async def before_benchmark() -> None:
-        has_warmup = config.load.warmup_request_count > 0
         if served is not None:
-            await served.begin(settle=has_warmup)
+            await served.begin(config.load.warmup_request_count)
         if sampler is not None:
-            await sampler.mark(settle=has_warmup)
+            await sampler.mark(settle=config.load.warmup_request_count > 0)
             for line in sampler.complaints():
                 logger.warning("%s", line)
 
@@ -111,6 +110,8 @@ def measure(
         else:
             journal = Journal(directory / f".{JOURNAL}.part", info)
             journal.take_over(half.records, directory / JOURNAL)
+        if served is not None and config.load.warmup_request_count:
+            await served.begin_warmup()
         end = await engine.run(job, transport, journal, origin)
         if sampler is not None:
             await sampler.mark(settle=True)

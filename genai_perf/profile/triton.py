@@ -20,8 +20,9 @@ from genai_perf.transports.address import Address
 from genai_perf.transports.triton import Triton, UnknownModel
 from genai_perf.types import Request, Turn, Workload
 
-_READS_APART_S, _MOST_READS = 0.02, 20
-"""Triton counts a request when all of it is released, which may be after its client has the whole answer."""
+_READS_APART_S, _ALIKE, _MOST_READS = 0.02, 4, 50
+"""Triton counts a request when all of it is released, which may be after its client has the whole answer: its
+counters are read until so many reads are alike, but no more than that."""
 
 logger = logging.getLogger(__name__)
 
@@ -35,11 +36,17 @@ class Served:
     """By model; none where a server that is only like Triton does not tell."""
     called: Mapping[str, Interface] = field(default_factory=dict)
     """The models that the user says they call, likewise."""
+    _had: int = 0
     _before: list[dict[str, Any]] | None = None
 
-    async def begin(self, *, settle: bool) -> None:
-        """Note the counters as they are before the measured requests; of a warm-up, they have to `settle`."""
-        self._before = await (self._settled() if settle else self._counters())
+    async def begin_warmup(self) -> None:
+        """Note how many requests the models have had so far."""
+        self._had = server_statistics.requests(await self._counters(), self.interfaces)
+
+    async def begin(self, warmup: int) -> None:
+        """Note the counters as they are before the measured requests, once those of the warm-up are in."""
+        expected = self._had + warmup if self.interfaces else 0
+        self._before = await (self._settled(expected) if warmup else self._counters())
 
     async def end(self) -> dict[str, Any]:
         """What the models did since; see `metrics/server_statistics.py`. Empty where nobody tells."""
@@ -53,14 +60,16 @@ class Served:
             _decoupled(self.called),
         )
 
-    async def _settled(self) -> list[dict[str, Any]]:
-        """The counters when they rest: they follow an answer by a moment."""
-        found = await self._counters()
+    async def _settled(self, requests: int = 0) -> list[dict[str, Any]]:
+        """The counters when they rest and hold so many `requests`: they follow an answer by a moment."""
+        found, alike = await self._counters(), 1
         for _ in range(_MOST_READS):
+            counted = server_statistics.requests(found, self.interfaces)
+            if not found or (alike >= _ALIKE and counted >= requests):
+                break
             await asyncio.sleep(_READS_APART_S)
             last, found = found, await self._counters()
-            if last == found:
-                break
+            alike = alike + 1 if last == found else 1
         return found
 
     async def _counters(self) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """What Triton's models did, from its counters before and after."""
 
-from genai_perf.metrics.server_statistics import during
+from genai_perf.metrics.server_statistics import during, requests
 
 
 def row(name, count=0, executions=None, version="1", **ns):
@@ -82,3 +82,9 @@ def test_a_server_that_was_started_anew_counts_from_zero():
 
 def test_a_server_that_tells_nothing_is_not_told_of():
     assert {} == during([], [], {"m": False}, ("step",))
+
+
+def test_requests_are_those_that_ended_well_or_not_of_these_models():
+    failed = row("m", 3)
+    failed["inference_stats"]["fail"] = {"count": "2", "ns": "5"}
+    assert 3 + 2 + 4 == requests([failed, row("other", 7), row("n", 4)], {"m": None, "n": None, "gone": None})
