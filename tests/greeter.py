@@ -63,8 +63,11 @@ def _talk(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[An
 
 
 @contextmanager
-def serving(*, reflects: bool = True) -> Iterator[str]:
-    """Where it listens, as host:port; `reflects`: whether it tells its messages (by v1alpha)."""
+def serving(*, reflects: bool = True, identity: tuple[Path, Path] | None = None) -> Iterator[str]:
+    """Where it listens, as host:port; `reflects`: whether it tells its messages (by v1alpha).
+
+    In TLS with an `identity`, certificate and key.
+    """
     server = grpc.server(ThreadPoolExecutor(8))
     formats = {
         "request_deserializer": message("Greeting").FromString,
@@ -79,7 +82,11 @@ def serving(*, reflects: bool = True) -> Iterator[str]:
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
     if reflects:
         reflection.enable_server_reflection((SERVICE, reflection.SERVICE_NAME), server, pool=pool())
-    port = server.add_insecure_port("127.0.0.1:0")
+    if identity is None:
+        port = server.add_insecure_port("127.0.0.1:0")
+    else:
+        certificate, key = (file.read_bytes() for file in identity)
+        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, certificate)]))
     server.start()
     try:
         yield f"127.0.0.1:{port}"

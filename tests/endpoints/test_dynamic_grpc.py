@@ -10,6 +10,7 @@ from typing import Any
 import greeter
 import pyarrow as pa
 import pytest
+from certificates import Authority
 from exchanges import exchange
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
@@ -71,6 +72,17 @@ def test_each_kind_of_method_is_called_and_every_response_is_stamped(
         assert responses[record["input_index"]] == len(record["content_ns"])
         assert record["content_ns"] == sorted(record["content_ns"])
         assert "" == record["text"]
+
+
+def test_reflection_and_calls_go_over_tls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    authority = Authority(tmp_path, "authority")
+    with greeter.serving(identity=authority.issue("127.0.0.1")) as url:
+        line = argv(f"grpcs://{url}", tmp_path / "runs", "GreetSlowly", ROWS)
+        assert 0 == main([*line, "--tls-ca-file", str(authority.file)])
+        assert 1 == main(line)
+    told = capsys.readouterr()
+    assert "12 succeeded" in told.out
+    assert "the server's certificate is not accepted" in told.err
 
 
 def test_a_method_that_takes_a_stream_gets_all_messages_of_a_row(url: str, tmp_path: Path) -> None:
