@@ -74,7 +74,7 @@ def table(models: Mapping[str, Mapping[str, Any]], width: int) -> Table:
     parts = {row["part"] for row in models.values()}
     caption = "Times are averages of its own clocks."
     if any(row["decoupled"] for row in models.values()):
-        caption += " A decoupled model's cover the call that takes a request, not the answer that it streams."
+        caption += " A decoupled model's cover the call that takes a request, not what it streams after it."
     caption += f" ({CALLED}): as --bls-composing-models says." * (CALLED in parts)
     caption += f" ({STEP}): of the ensemble." * (STEP in parts)
     caption += f" ({BESIDE}): called by another model, or by other clients." * (BESIDE in parts)
