@@ -158,7 +158,9 @@ HUNG_UP = "hung_up"
 """The error of a request that was given up after a while, as the options say."""
 UNFINISHED = "unfinished"
 """The error of a request that was still in flight when the grace period was over."""
-BY_PLAN = (HUNG_UP, UNFINISHED)
+HELD_BACK = "held_back"
+"""The error of a request that still waited to be sent when the time was over."""
+BY_PLAN = (HUNG_UP, UNFINISHED, HELD_BACK)
 """Kinds of errors that were asked for: such a request has no figures, and the server did nothing wrong."""
 
 

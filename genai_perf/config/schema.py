@@ -232,7 +232,7 @@ class LoadConfig:
     warmup_request_count: int = option(0, "--warmup-request-count", "--num-warmup-requests", at_least=0, help="Requests sent before, and not counted.")
     duration_s: float | None = option(None, "--benchmark-duration", metavar="SECONDS", more_than=0, help="Stop sending after this long; what is in flight is awaited and counted.")
     grace_period_s: float | None = option(None, "--benchmark-grace-period", metavar="SECONDS", at_least=0, help="Wait no longer than this for what is in flight when the duration is over, and give up the rest. [default: wait for all]")
-    max_prefill_concurrency: int | None = option(None, "--max-prefill-concurrency", at_least=1, help="At most this many requests wait for the first byte of their answer; others wait before they are sent.")
+    max_prefill_concurrency: int | None = option(None, "--max-prefill-concurrency", at_least=1, help="At most this many requests wait for their first token; others wait before they are sent.")
     cancellation_rate: float | None = option(None, "--request-cancellation-rate", metavar="SHARE", at_least=0, at_most=1, help="Hang up on this share of the requests, chosen by the seed.")
     cancellation_delay_s: float = option(0.0, "--request-cancellation-delay", metavar="SECONDS", at_least=0, help="How long after it was sent such a request is given up.")
     measurement_interval_ms: int | None = option(None, "-p", "--measurement-interval", metavar="MS", at_least=1, help="Measure in windows of this length until they are stable.")

@@ -7,32 +7,80 @@ import asyncio
 import random
 from collections.abc import Callable
 
+from genai_perf.endpoints import Endpoint, decode_whole
 from genai_perf.transports import Transport
-from genai_perf.types import HUNG_UP, Exchange, RequestError
+from genai_perf.types import HELD_BACK, HUNG_UP, Exchange, RequestError
+
+_HELD_BACK = RequestError(
+    HELD_BACK, "still waited when the time was over, as --max-prefill-concurrency says; it was never sent"
+)
 
 
 class PrefillLimit:
-    """At most so many requests wait for the first byte of their answer; the others are not sent yet."""
+    """At most so many requests wait for their first token; the others are not sent yet.
 
-    def __init__(self, transport: Transport, limit: int) -> None:
+    What comes before that is nothing that was computed: a role, a ping, `response.created`. An answer that is
+    not streamed shows no first token; its first byte counts.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        limit: int,
+        endpoint: Endpoint,
+        now_ns: Callable[[], int],
+        is_over: Callable[[], bool],
+    ) -> None:
+        """`is_over` says whether it is too late for those that have waited."""
         self.open = transport.open
         self.close = transport.close
         self._transport = transport
         self._places = asyncio.Semaphore(limit)
+        self._endpoint = endpoint
+        self._now_ns = now_ns
+        self._is_over = is_over
 
     async def send(self, exchange: Exchange) -> None:
-        """Wait for a place, and keep it until the answer begins, or until there will be none."""
-        await self._places.acquire()
-        exchange.on_read = self._let_another
+        """Wait for a place, and keep it until the first token, or until there will be none."""
+        if not await self._is_let_in(exchange):
+            return
+
+        def look(exchange: Exchange) -> None:
+            if self._has_token(exchange):
+                exchange.on_read = None
+                self._places.release()
+
+        exchange.on_read = look
         try:
             await self._transport.send(exchange)
         finally:
-            if not exchange.at_ns:
+            if exchange.on_read is not None:
+                exchange.on_read = None
                 self._places.release()
 
-    def _let_another(self, exchange: Exchange) -> None:
-        exchange.on_read = None
-        self._places.release()
+    async def _is_let_in(self, exchange: Exchange) -> bool:
+        """Wait for a place; False, and the exchange says so, where none was free in time."""
+        has_to_wait = self._places.locked()
+        try:
+            await self._places.acquire()
+        except asyncio.CancelledError:
+            self._hold_back(exchange)
+            raise
+        if has_to_wait and self._is_over():
+            self._places.release()
+            self._hold_back(exchange)
+            return False
+        return True
+
+    def _hold_back(self, exchange: Exchange) -> None:
+        exchange.start_ns = exchange.sent_ns = exchange.end_ns = self._now_ns()
+        exchange.error = _HELD_BACK
+
+    def _has_token(self, exchange: Exchange) -> bool:
+        if not exchange.request.streaming:
+            return True
+        answer = decode_whole(self._endpoint, exchange)
+        return bool(answer.content or answer.reasoning or answer.tool)
 
 
 class HangUps:

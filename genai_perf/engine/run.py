@@ -67,7 +67,7 @@ class Run:
         self._batches = Batches(self._load.periodic) if self._load.periodic is not None else None
         self._runner = Runner(
             self._fed or script.of(job.workload, job.endpoint, f"{job.config.input.random_seed}:traffic"),
-            _mannered(transport, job, self._batches),
+            self._mannered(transport),
             ticker,
             self._keep,
         )
@@ -221,6 +221,20 @@ class Run:
             )
         )
 
+    def _mannered(self, transport: Transport) -> Transport:
+        load = self._load
+        if load.cancellation_rate:
+            lots = random.Random(f"{self._job.config.input.random_seed}:cancellations")
+            transport = HangUps(transport, load.cancellation_rate, load.cancellation_delay_s, lots)
+        if (limit := load.max_prefill_concurrency) is not None:
+            transport = PrefillLimit(
+                transport, limit, self._job.endpoint, self._timer.now_ns, lambda: self._runner.is_over
+            )
+        if self._batches is not None:
+            counting = counting_messages if self._job.endpoint.transport == "grpc" else counting_events
+            transport = ResponseWatch(transport, load.request_period, counting, self._batches.tell)
+        return transport
+
     # -- what ends a run -------------------------------------------------------------------------
 
     def _stop(self, reason: str) -> None:
@@ -348,19 +362,6 @@ class Run:
     def _say(self, text: str) -> None:
         if not self._job.config.output.quiet:
             sys.stderr.write(f"\n{text}\n" if sys.stderr.isatty() else f"{text}\n")
-
-
-def _mannered(transport: Transport, job: Job, batches: Batches | None) -> Transport:
-    load = job.config.load
-    if load.cancellation_rate:
-        lots = random.Random(f"{job.config.input.random_seed}:cancellations")
-        transport = HangUps(transport, load.cancellation_rate, load.cancellation_delay_s, lots)
-    if load.max_prefill_concurrency is not None:
-        transport = PrefillLimit(transport, load.max_prefill_concurrency)
-    if batches is not None:
-        counting = counting_messages if job.endpoint.transport == "grpc" else counting_events
-        transport = ResponseWatch(transport, load.request_period, counting, batches.tell)
-    return transport
 
 
 def _without_ramp(config: Config) -> Config:

@@ -109,6 +109,11 @@ class Runner:
             if left is not None and left.due_ns is not None:
                 self.unsent += 1 + sum(1 for _ in slots)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to be sent in this phase."""
+        return self._stopping or (self._ends_ns is not None and self._timer.now_ns() >= self._ends_ns)
+
     def stop(self) -> None:
         """Take no more slots; what is in flight is awaited."""
         self._stopping = True
@@ -199,7 +204,7 @@ class Runner:
             due_ns = exchange.end_ns + thinking_ns if thinking_ns else None
             if due_ns is not None:
                 await self._timer.until(due_ns)
-            if self._stopping or (self._ends_ns is not None and self._timer.now_ns() >= self._ends_ns):
+            if self.is_over:
                 self.unsent += 1
                 return
             exchange = await self._send(slot, due_ns, request)
@@ -211,7 +216,7 @@ class Runner:
         try:
             await self._transport.send(exchange)
         except asyncio.CancelledError:
-            exchange.error = self._given_up
+            exchange.error = exchange.error or self._given_up
             raise
         finally:
             self.in_flight -= 1

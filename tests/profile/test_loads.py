@@ -98,11 +98,11 @@ def test_what_the_grace_period_cuts_off_is_told(profile):
     assert "no complete answer within 0 s of the run's end" in seen.err
 
 
-def test_no_more_wait_for_their_first_byte_than_may(profile):
+def test_no_more_wait_for_their_first_token_than_may(profile):
     code, _, rows, _ = profile("--concurrency 6 --request-count 30 --max-prefill-concurrency 2")
     assert 0 == code
     edges = sorted(
-        [(row["start_ns"], 1) for row in rows] + [(row["first_byte_ns"], -1) for row in rows],
+        [(row["start_ns"], 1) for row in rows] + [(row["content_ns"][0], -1) for row in rows],
         key=lambda edge: (edge[0], edge[1]),
     )
     level = most = 0
@@ -110,6 +110,18 @@ def test_no_more_wait_for_their_first_byte_than_may(profile):
         level += change
         most = max(most, level)
     assert 2 == most
+
+
+def test_what_waits_to_be_sent_when_the_time_is_over_is_told_as_such(profile):
+    code, seen, rows, report = profile(
+        "--request-rate 200 --benchmark-duration 0.3 --max-prefill-concurrency 1"
+    )
+    assert 0 == code
+    held = [row for row in rows if row["error_kind"] == "held_back"]
+    assert 60 == len(rows) == len(held) + report["request_count"]["avg"]
+    assert 30 < len(held)
+    assert {True} == {row["due_ns"] < row["start_ns"] == row["end_ns"] for row in held}
+    assert f"{len(held)} x held_back: still waited when the time was over" in seen.out
 
 
 @pytest.mark.parametrize(
