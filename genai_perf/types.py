@@ -358,6 +358,10 @@ class RunEnd:
     """When the last record was on disk; later than the last answer by what the backlog took to read."""
     unsent: int = 0
     """Arrivals that were due within the duration, but waited for a place until it was over."""
+    cut_off: int = 0
+    """Conversations that had turns left when the time was over."""
+    broken_off: int = 0
+    """Conversations that had turns left when one of theirs failed."""
     server_statistics: Mapping[str, Any] = field(default_factory=dict)
     """What Triton's models did meanwhile, by its own counters (`metrics/server_statistics.py`)."""
     trace: Mapping[str, int] = field(default_factory=dict)

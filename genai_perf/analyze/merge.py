@@ -198,6 +198,8 @@ def _end(parts: Sequence[Part]) -> RunEnd | None:
         stop_reason=reason,
         recorded_ns=max(end.recorded_ns for end in known),
         unsent=sum(end.unsent for end in known),
+        cut_off=sum(end.cut_off for end in known),
+        broken_off=sum(end.broken_off for end in known),
     )
 
 

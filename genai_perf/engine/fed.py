@@ -85,6 +85,7 @@ class Fed:
     """The script of a feed: each request has one slot, and is sent once."""
 
     has_turns = False
+    broken_off = 0
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed

@@ -65,12 +65,10 @@ class Run:
         self._recorder = Recorder(job.endpoint, journal, self._count, self._give_up, self._time_left_ns)
         self._fed = Fed(job.feed) if job.feed is not None else None
         self._batches = Batches(self._load.periodic) if self._load.periodic is not None else None
-        self._runner = Runner(
-            self._fed or script.of(job.workload, job.endpoint, f"{job.config.input.random_seed}:traffic"),
-            self._mannered(transport),
-            ticker,
-            self._keep,
+        self._script = self._fed or script.of(
+            job.workload, job.endpoint, f"{job.config.input.random_seed}:traffic"
         )
+        self._runner = Runner(self._script, self._mannered(transport), ticker, self._keep)
         self._counts = progress.Counts()
         self._input_error = ""
         self._input_tokens = self._shared_tokens = 0
@@ -111,6 +109,8 @@ class Run:
             windows=tuple(windows.closed) if windows else (),
             recorded_ns=self._timer.now_ns() + self._recorder.forward_ns,
             unsent=self._runner.unsent,
+            cut_off=self._runner.cut_off,
+            broken_off=self._script.broken_off,
             trace=self._trace(),
             cut_short=self._batches.cut_short if self._batches is not None else 0,
             error=self._input_error,
@@ -193,7 +193,7 @@ class Run:
         counted = self._job.slot_count
         before = len(self._job.half.done) if self._job.half is not None else 0
         taken = self._runner.slots_taken - warmup + before
-        if counted is None or self._runner.unsent or taken < counted:
+        if counted is None or self._runner.unsent or self._runner.cut_off or taken < counted:
             return "duration"
         return "request_count"
 

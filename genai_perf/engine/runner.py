@@ -59,8 +59,9 @@ class Runner:
         self.next_due_ns: int | None = None
         """What is waited for; None where the next request is not a matter of time."""
         self.unsent = 0
-        """What was left when a duration was over: slots that were due and still waited for a place, and the
-        further turns of conversations."""
+        """Slots that were due and still waited for a place when a duration was over."""
+        self.cut_off = 0
+        """Conversations that had turns left then."""
         self.unready = 0
         """Slots that were not there yet when they were due."""
         self._script = script
@@ -205,7 +206,7 @@ class Runner:
             if due_ns is not None:
                 await self._timer.until(due_ns)
             if self.is_over:
-                self.unsent += 1
+                self.cut_off += 1
                 return
             exchange = await self._send(slot, due_ns, request)
 

@@ -28,6 +28,10 @@ class Script(Protocol):
     has_turns: bool
     """Whether `next_turn` is to be asked at all."""
 
+    @property
+    def broken_off(self) -> int:
+        """Conversations that had turns left when one of theirs failed."""
+
     def take(self, slot: Slot) -> Request | None:
         """What this slot begins with; None where that has to be waited for."""
 
@@ -42,6 +46,7 @@ class Rows:
     """Requests by themselves, over and over in their order."""
 
     has_turns = False
+    broken_off = 0
 
     def __init__(self, requests: Sequence[Request]) -> None:
         self._requests = requests
@@ -72,6 +77,7 @@ class Conversations:
     ) -> None:
         assert endpoint.follow is not None
         assert workload.starts is not None
+        self.broken_off = 0
         self._requests = requests
         self._starts = workload.starts
         self._keeps_answers = workload.history == "server"
@@ -97,6 +103,7 @@ class Conversations:
         turn = replace(self._requests[row], conversation=said.conversation)
         answer = await self._read(exchange)
         if answer.error is not None:
+            self.broken_off += 1
             return None
         if not self._keeps_answers:
             return turn  # the file's answers stand in it
@@ -133,6 +140,11 @@ class Mixed:
         """The kind of each slot, and how many of that kind came before it."""
         self._counts = dict.fromkeys(self._names, 0)
         self.has_turns = any(script.has_turns for script in self._scripts.values())
+
+    @property
+    def broken_off(self) -> int:
+        """Of all kinds."""
+        return sum(script.broken_off for script in self._scripts.values())
 
     def take(self, slot: Slot) -> Request | None:
         """The next of the kind that is drawn for this slot."""

@@ -49,6 +49,13 @@ def notes(
             f"{end.unsent:,} arrivals found no place before the time was over and were never sent: "
             "the server did not keep up with the rate at that --max-concurrency."
         )
+    if end is not None and end.cut_off and end.stop_reason == "duration":
+        yield f"{_conversations(end.cut_off)} turns left when the time was over: these were never sent."
+    if end is not None and end.broken_off:
+        yield (
+            f"{_conversations(end.broken_off)} turns left when one of theirs failed or was given up: "
+            "these were never sent, for want of an answer to go on from."
+        )
     if end is not None and (unready := end.trace.get("unready")):
         yield (
             f"{unready:,} requests were not made yet when they were due, and sent late: this machine reads "
@@ -76,6 +83,10 @@ def notes(
         yield f"Percentiles are rough below {FEW_REQUESTS} requests; this run has {requests:,}."
     if produces_tokens and requests:
         yield from _on_tokens(columns, info, settings)
+
+
+def _conversations(number: int) -> str:
+    return f"{number:,} conversations had" if number > 1 else "One conversation had"
 
 
 def _on_tokens(columns: Columns, info: RunInfo, settings: MetricsConfig) -> Iterator[str]:

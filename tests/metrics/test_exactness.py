@@ -85,6 +85,16 @@ BUILTIN = {"name": "builtin", "kind": "builtin", "reason": "no tokenizer named '
         ([row(5)], {"end": RunEnd("interrupted")}, "was interrupted"),
         ([row(5)], {"end": RunEnd("max_trials", False, (WINDOW,) * 3)}, "stable in 3 measurement windows"),
         ([row(5)], {"end": RunEnd("duration", unsent=1234)}, "1,234 arrivals found no place"),
+        (
+            [row(5)],
+            {"end": RunEnd("duration", cut_off=2)},
+            "2 conversations had turns left when the time was",
+        ),
+        (
+            [row(5)],
+            {"end": RunEnd("end", broken_off=1)},
+            "One conversation had turns left when one of theirs",
+        ),
         ([row(5), failed()], {}, "1 of 2 requests failed (50.0%)"),
         ([row(5), row()], {}, "1 of 2 requests brought no visible text"),
         ([row(5), row(reasoning_ns=[1], reasoning_chars=[1])], {}, "1 of those answers were reasoning alone"),
@@ -103,6 +113,12 @@ def test_what_a_reader_must_know_is_noted(
     rows: list[dict[str, Any]], given: dict[str, Any], note: str
 ) -> None:
     assert any(note in line for line in summary(rows, **given).notes)
+
+
+def test_conversations_that_somebody_interrupted_are_not_told_as_out_of_time() -> None:
+    assert not any(
+        "turns left" in note for note in summary([row(5)], end=RunEnd("interrupted", cut_off=9)).notes
+    )
 
 
 def test_a_sound_run_needs_no_notes() -> None:

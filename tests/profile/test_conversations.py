@@ -145,3 +145,32 @@ def test_what_cannot_be_is_said_before_the_first_request(url, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     assert 2 == main(["profile", "-m", "gpt2", "--endpoint-type", "chat", "-u", url, *words.split()])
     assert message in capsys.readouterr().err
+
+
+def test_conversations_that_a_failure_or_the_end_of_the_time_broke_off_are_told(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    fixed = "profile -m gpt2 --endpoint-type chat --tokenizer builtin --isl 20 --osl 4 --no-server-metrics -u"
+    settings = ServerSettings(port=0, ttft_ms=2, itl_ms=1, error_rate=0.3)
+    with EmbeddedServer(settings) as failing:
+        words = "--num-sessions 12 --session-concurrency 2 --session-turns-mean 3"
+        assert 0 == main([*fixed.split(), failing.url, *words.split()])
+    (path,) = tmp_path.glob("artifacts/*/records.arrows")
+    rows = read(path)[1].to_pylist()
+    broken_off = sum(row["error_kind"] is not None and row["turn"] < 2 for row in rows)
+    assert 1 < broken_off
+    assert (
+        f"Note: {broken_off} conversations had turns left when one of theirs failed"
+        in capsys.readouterr().out
+    )
+
+
+def test_a_duration_that_ends_between_turns_does_not_blame_the_server(converse, capsys):
+    converse(
+        "--num-sessions 4 --session-concurrency 2 --session-turns-mean 9 --session-turn-delay-mean 50 "
+        "--benchmark-duration 0.2 --streaming"
+    )
+    told = capsys.readouterr().out
+    assert "Note: 2 conversations had turns left when the time was over: these were never sent." in told
+    assert "--max-concurrency" not in told
