@@ -1,6 +1,7 @@
 """When every request fails, the error says with what, and the hint what would have worked."""
 
 import pytest
+from exchanges import chunk, stream
 from server import Server, answer
 
 from genai_perf.cli import main
@@ -127,3 +128,31 @@ def test_what_came_decides_what_is_advised(sent, options, kind, hint, tmp_path, 
     assert 1 == code
     assert told[-2].startswith(f"error: every request failed: 1 of 1 with {kind}: ")
     assert told[-1].startswith(f"hint: {hint}")
+
+
+@pytest.mark.parametrize(
+    ("delta", "hint"),
+    [
+        ({}, None),
+        ({"reasoning_content": "Hm"}, "hint: those hold reasoning alone: a greater --osl may leave"),
+    ],
+    ids=["nothing", "reasoning"],
+)
+def test_answers_without_text_are_told_as_such(delta, hint, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    body = stream(chunk(delta={"role": "assistant", **delta}), chunk(finish_reason="stop"))
+
+    def empty(peer):
+        while peer.request():
+            peer.write(answer(body, "Content-Type: text/event-stream"))
+
+    with Server(empty) as server:
+        line = f"profile -m gpt2 --endpoint-type chat --tokenizer builtin --streaming -u {server.url}"
+        code = main([*line.split(), "--request-count", "2", "--gpu-telemetry", "off", "--no-server-metrics"])
+    told = [text for text in capsys.readouterr().err.splitlines() if text.startswith(("error", "hint"))]
+    assert 1 == code
+    assert told[0].startswith(
+        "error: no answer held visible text: 2 were empty; the records are in artifacts"
+    )
+    assert (hint is None) == (len(told) == 1)
+    assert hint is None or told[1].startswith(hint)
