@@ -1,5 +1,6 @@
 """The files that say when to send: gaps, and loads that change."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,8 +57,10 @@ def _stretch(where: str, text: str) -> Stretch:
         try:
             number = float(field)
         except ValueError:
-            raise InputError(f"{where}: {name}: {field!r} is not a number") from None
-        if not 0 <= number < float("inf") or (name == "seconds" and not number):
+            number = math.nan
+        if not math.isfinite(number):
+            raise InputError(f"{where}: {name}: {field!r} is not a number")
+        if number < 0 or (name == "seconds" and not number):
             raise InputError(
                 f"{where}: {name}: {field} is not {'above' if name == 'seconds' else 'at least'} 0"
             )
@@ -68,7 +71,7 @@ def _stretch(where: str, text: str) -> Stretch:
 def _lines(path: Path, option: str) -> Iterator[tuple[str, str]]:
     """(place, text) of each line that says something."""
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "not text"
         raise InputError(f"{option}: {path}: {reason}") from exc

@@ -22,6 +22,12 @@ def test_a_line_is_a_stretch_steady_or_sloped(file):
     assert (Stretch(10, 2, 2), Stretch(5.5, 2, 8), Stretch(1, 0, 0)) == read_schedule(path, "--x")
 
 
+def test_a_file_from_a_spreadsheet_is_read_too(file):
+    path = file("\ufeff10, 2\r\n5, 2, 8\r\n")
+    assert (Stretch(10, 2, 2), Stretch(5, 2, 8)) == read_schedule(path, "--x")
+    assert [5, 7] == read_intervals(file("\ufeff5\r\n7\r\n"))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -29,9 +35,9 @@ def test_a_line_is_a_stretch_steady_or_sloped(file):
         ("10,1\n1,2,3,4\n", "load.csv:2: '1,2,3,4' has 4 fields"),
         ("10, fast\n", "load.csv:1: level: 'fast' is not a number"),
         ("0, 5\n", "load.csv:1: seconds: 0 is not above 0"),
-        ("inf, 5\n", "load.csv:1: seconds: inf is not above 0"),
+        ("inf, 5\n", "load.csv:1: seconds: 'inf' is not a number"),
         ("5, -1\n", "load.csv:1: level: -1 is not at least 0"),
-        ("5, 1, nan\n", "load.csv:1: level at the end: nan is not at least 0"),
+        ("5, 1, nan\n", "load.csv:1: level at the end: 'nan' is not a number"),
         ("5, 0\n", "no load above 0 in it"),
         ("# nothing\n", "no load above 0 in it"),
     ],
