@@ -181,7 +181,12 @@ def _plain(error: Any) -> str:
 
 def _fail(error: GenAIPerfError) -> int:
     prefix = "" if isinstance(error, Interrupted) else "error: "
-    print(f"{prefix}{error.message}", file=sys.stderr)  # noqa: T201
+    print(_printable(f"{prefix}{error.message}"), file=sys.stderr)  # noqa: T201
     if error.hint:
-        print(f"hint: {error.hint}", file=sys.stderr)  # noqa: T201
+        print(_printable(f"hint: {error.hint}"), file=sys.stderr)  # noqa: T201
     return error.exit_code
+
+
+def _printable(text: str) -> str:
+    """Without what a terminal would act on: messages quote files and servers."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)

@@ -37,6 +37,9 @@ NAMES: Mapping[str, Sequence[str]] = {
 }
 """The names that each is known by, the surest first."""
 
+_OF_TRACES = {"input_length": "payload", "ContextTokens": "azure", "Request tokens": "burstgpt"}
+"""Columns by which a trace is known that is given without its kind."""
+
 _JOINED = re.compile(r"\s*\+\s*")
 
 
@@ -83,8 +86,11 @@ def columns_of(table: Table, given: Mapping[str, str], takes: Collection[str], s
         return PLAIN
     found = _known(table, takes)
     if not (found.prompt or found.messages or found.image or found.audio):
+        trace = next((kind for column, kind in _OF_TRACES.items() if column in table.columns), None)
         hint = (
-            f"name it: --dataset-columns prompt:{table.columns[0]}; known names are "
+            f"is it a trace? --input-file {trace}:{table.name}"
+            if trace
+            else f"name it: --dataset-columns prompt:{table.columns[0]}; known names are "
             f"{', '.join(NAMES['prompt'])}"
         )
         raise InputError(

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from genai_perf.exceptions import InputError
+from genai_perf.workload import packed
 
 Row = Mapping[str, Any]
 Rows = Iterator[tuple[str, Row]]
@@ -118,6 +119,8 @@ def _decoded(path: Path) -> Iterator[tuple[int, str]]:
     """Numbers and texts of all lines, with their ends."""
     with _readable(path), path.open("rb") as file:
         for number, line in enumerate(file, 1):
+            if number == 1:
+                packed.refuse(path, line)
             content = line.removeprefix(_BOM) if number == 1 else line
             try:
                 yield number, content.decode()

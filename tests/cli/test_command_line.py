@@ -356,6 +356,11 @@ def test_a_wrong_command_line_is_one_clear_line_and_exit_code_2(argv, message, r
             130,
             "interrupted; 12 requests were measured\n",
         ),
+        (
+            ServerError("http_500: \x1b[31mred\x07", hint="a\x9bb"),
+            1,
+            "error: http_500: ?[31mred?\nhint: a?b\n",
+        ),
         (KeyboardInterrupt(), 130, ""),
     ],
 )

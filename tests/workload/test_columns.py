@@ -83,6 +83,20 @@ def test_columns_are_joined_by_a_plus_unless_one_is_called_so():
     ("names", "given", "message", "hint"),
     [
         (
+            ["timestamp", "input_length", "hash_ids"],
+            {},
+            "--input-file: rows.csv: no column that is known to hold prompts; its columns are timestamp, "
+            "input_length, hash_ids",
+            "is it a trace? --input-file payload:rows.csv",
+        ),
+        (
+            ["TIMESTAMP", "ContextTokens"],
+            {},
+            "--input-file: rows.csv: no column that is known to hold prompts; its columns are TIMESTAMP, "
+            "ContextTokens",
+            "is it a trace? --input-file azure:rows.csv",
+        ),
+        (
             ["id", "words"],
             {},
             "--input-file: rows.csv: no column that is known to hold prompts; its columns are id, words",

@@ -1,7 +1,10 @@
 """Files of rows, in their real formats."""
 
+import bz2
 import csv
+import gzip
 import json
+import lzma
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from pyarrow import parquet
 
 from genai_perf.exceptions import InputError
 from genai_perf.workload.tables import files, open_table
+from genai_perf.workload.traces import FORMATS
 
 ROWS = [
     {"question": "What is a token?", "n": "1"},
@@ -167,6 +171,28 @@ def test_what_is_wrong_is_said_with_file_and_line(
     with pytest.raises(InputError) as raised:
         rows_of(path)
     assert f"{path}{message}" == raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("pack", "name", "command"),
+    [
+        (gzip.compress, "gzip", "gunzip -k"),
+        (bz2.compress, "bzip2", "bunzip2 -k"),
+        (lzma.compress, "xz", "unxz -k"),
+        (lambda content: b"PK\x03\x04" + content, "zip (a spreadsheet is, too)", "unzip"),
+    ],
+    ids=["gzip", "bzip2", "xz", "zip"],
+)
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "txt", "jsonl.gz"])
+def test_a_packed_file_is_told_as_such_with_what_unpacks_it(tmp_path, pack, name, command, suffix) -> None:
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(pack(b'{"text": "one"}\n'))
+    readers = [rows_of, *(lambda path, each=each: list(each.rows(path)) for each in FORMATS.values())]
+    for read in readers:
+        with pytest.raises(InputError) as raised:
+            read(path)
+        assert f"{path}: packed with {name}" == raised.value.message
+        assert f"unpack it first: {command} {path}" == raised.value.hint
 
 
 def test_a_parquet_file_that_is_none_or_torn_is_said(tmp_path: Path) -> None:

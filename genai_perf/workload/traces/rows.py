@@ -11,6 +11,7 @@ import msgspec
 from genai_perf.clock import NS_PER_S
 from genai_perf.config.arguments import did_you_mean
 from genai_perf.exceptions import InputError
+from genai_perf.workload import packed
 
 SNIPPET = 200
 """So much of a malformed line is shown."""
@@ -50,6 +51,8 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
+                if number == 1:
+                    packed.refuse(path, line)
                 if content := (line.removeprefix(_BOM) if number == 1 else line).strip():
                     yield number, content
     except OSError as exc:
