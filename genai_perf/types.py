@@ -404,7 +404,5 @@ class Summary:
     """Histograms of read lag and send lateness, stamp kinds, and what else bounds the figures."""
     notes: tuple[str, ...] = ()
     """What the reader should know before trusting the figures."""
-    empty: int = 0
-    """How many were answered well, but without visible text."""
     empty_with_reasoning: int = 0
-    """How many of those held reasoning."""
+    """How many of the answers without visible text held reasoning."""

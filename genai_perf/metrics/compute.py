@@ -59,7 +59,6 @@ def of_columns(
         errors=columns.errors,
         exactness=exactness(columns),
         notes=tuple(notes(columns, info, end, settings, produces_tokens)),
-        empty=columns.empty,
         empty_with_reasoning=columns.empty_with_reasoning,
     )
 

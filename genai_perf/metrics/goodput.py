@@ -6,6 +6,12 @@ from difflib import get_close_matches
 from genai_perf.exceptions import UsageError
 from genai_perf.metrics.catalog import CATALOG, Needs
 
+_NOT_OF_A_REQUEST = {
+    "run": "one figure of the whole run, not one of each request",
+    "event": "of each gap, of which a request has many; its mean is inter_token_latency",
+}
+_NEITHER = "neither better nor worse when it is greater"
+
 
 def check_goodput(
     slos: Mapping[str, float],
@@ -18,6 +24,11 @@ def check_goodput(
     """UsageError unless every SLO names a metric that this run will have, with a bound that can be met."""
     known = [tag for tag, metric in CATALOG.items() if metric.slo]
     for tag, limit in slos.items():
+        if tag in CATALOG and tag not in known:
+            raise UsageError(
+                f"--goodput: {tag} is {_NOT_OF_A_REQUEST.get(CATALOG[tag].per, _NEITHER)}",
+                hint=f"metrics with a goodput: {', '.join(known)}",
+            )
         if tag not in known:
             near = get_close_matches(tag, known, n=1)
             raise UsageError(

@@ -39,8 +39,8 @@ def _nothing_measured(result: "Result", directory: Path, config: Config | None) 
     summary: Summary = result.summary
     if result.end is not None and result.end.stop_reason == "interrupted":
         return Interrupted(f"interrupted before any request was complete; the records are in {directory}")
-    if summary.empty:
-        return _all_empty(summary, directory)
+    if isinstance(empty := summary.metrics.get("empty_request_count"), float):
+        return _all_empty(int(empty), summary, directory)
     if not summary.errors:
         return ServerError(f"no request was complete; the records are in {directory}")
     kind, (count, message) = next(iter(summary.errors.items()))
@@ -57,12 +57,12 @@ def _is_about_models(message: str, config: Config) -> bool:
     return re.search(rf"(?<![/\w])(model|name|({names})(?!\w))", message, re.IGNORECASE) is not None
 
 
-def _all_empty(summary: Summary, directory: Path) -> ServerError:
+def _all_empty(empty: int, summary: Summary, directory: Path) -> ServerError:
     failed = sum(count for count, _ in summary.errors.values())
     rest = f", {failed:,} requests failed" if failed else ""
     hint = "those hold reasoning alone: a greater --osl may leave room for text"
     return ServerError(
-        f"no answer held visible text: {summary.empty:,} were empty{rest}; the records are in {directory}",
+        f"no answer held visible text: {empty:,} were empty{rest}; the records are in {directory}",
         hint=hint if summary.empty_with_reasoning else None,
     )
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from journal_rows import ENDED, characters, failed, info, row, table
 
 from genai_perf.config.schema import MetricsConfig
+from genai_perf.metrics.catalog import CATALOG, Needs
 from genai_perf.metrics.compute import compute
 from genai_perf.types import Stats, Summary
 
@@ -229,6 +230,62 @@ def test_goodput_is_decided_request_by_request(slos: dict[str, float], good: int
     rows = [STREAMED, row(4 * MS, texts=["a"]), failed(), row()]
     goodput = summary(rows, MetricsConfig(goodput=slos)).metrics["request_goodput"]
     assert good / 0.006 == goodput
+
+
+FULL = row(
+    18 * MS,
+    20 * MS,
+    25 * MS,
+    start_ns=10 * MS,
+    due_ns=7 * MS,
+    texts=["ab", "cd", "ef"],
+    dns_ns=MS,
+    connect_ns=2 * MS,
+    tls_ns=4 * MS,
+    reasoning_ns=[13 * MS],
+    reasoning_chars=[2],
+    reasoning_text="Hm",
+    tool_ns=[16 * MS],
+    tool_chars=[1],
+    tool_text="f",
+)
+"""A request that has every metric of the catalog but those of images."""
+
+VALUES = {
+    "time_to_first_token": 8,
+    "time_to_second_token": 2,
+    "request_latency": 15,
+    "inter_token_latency": 1.4,
+    "output_token_throughput_per_user": 1000 / 1.4,
+    "output_sequence_length": 6,
+    "input_sequence_length": 12,
+    "time_to_first_reasoning_token": 3,
+    "time_to_first_tool_call": 6,
+    "time_to_first_token_from_due": 11,
+    "request_latency_from_due": 18,
+    "send_lateness": 3,
+    "connection_setup_time": 7,
+    "dns_time": 1,
+    "connect_time": 2,
+    "tls_time": 4,
+}
+"""Its metrics by hand, in the units of `--goodput`."""
+
+
+def test_these_are_all_metrics_that_a_goodput_can_be_over() -> None:
+    wanted = {tag for tag, metric in CATALOG.items() if metric.slo and Needs.IMAGES not in metric.needs}
+    assert VALUES.keys() == wanted
+
+
+@pytest.mark.parametrize("tag", VALUES)
+def test_every_metric_of_a_request_can_be_an_objective_and_a_failure_misses_it(tag: str) -> None:
+    def share(limit: float) -> Any:
+        settings = MetricsConfig(goodput={tag: limit})
+        return summary([FULL, failed(), failed()], settings).metrics["good_request_share"]
+
+    value, better = VALUES[tag], CATALOG[tag].better
+    easier, harder = (1.001, 0.999) if better == "lower" else (0.999, 1.001)
+    assert (1 / 3, 0.0) == (share(value * easier), share(value * harder))
 
 
 def test_errors_are_counted_by_kind_with_a_message_of_each() -> None:

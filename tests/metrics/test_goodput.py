@@ -14,7 +14,14 @@ def test_what_this_run_can_measure_is_accepted() -> None:
     [
         ({"time_to_frist_token": 1}, {}, "did you mean 'time_to_first_token'?", "request_latency,"),
         ({"zebra": 1}, {}, "--goodput: no metric named 'zebra'", "metrics with a goodput"),
-        ({"request_throughput": 1}, {}, "no metric named", "metrics with a goodput"),
+        ({"request_throughput": 1}, {}, "request_throughput is one figure of the whole run", "metrics with"),
+        (
+            {"inter_chunk_latency": 1},
+            {},
+            "of each gap, of which a request has many",
+            "metrics with a goodput",
+        ),
+        ({"reasoning_token_count": 1}, {}, "neither better nor worse when it is greater", "metrics with a"),
         ({"request_latency": -1}, {}, "request_latency:-1 is not at least 0", None),
         ({"request_latency": float("nan")}, {}, "request_latency:nan is not at least 0", None),
         ({"time_to_first_token": 1}, {"streaming": False}, "without streaming", "add --streaming"),
