@@ -116,9 +116,16 @@ def _message(message: Any, where: str, image: Image | None) -> _Said:
             case {"type": "text", "text": str(text)}:
                 texts.append(text)
             case {"type": "image_url", "image_url": {"url": str(url)}} if image is not None:
-                images.append(image(url))
+                images.append(_image(image, url, where))
             case {"type": "image_url"}:
                 raise InputError(f"{where}: has an image; this endpoint takes text only")
             case _:
                 raise InputError(f"{where}: a part that is neither text nor an image: {str(part)[:80]!r}")
     return speaker, "\n".join(texts).strip(), tuple(images)
+
+
+def _image(image: Image, url: str, where: str) -> str:
+    try:
+        return image(url)
+    except InputError as exc:
+        raise InputError(f"{where}: {exc.message}", hint=exc.hint) from exc

@@ -217,7 +217,9 @@ def read(given: str, base: Path) -> str:
     InputError.
     """
     if given.startswith("data:"):
-        return local_media.checked(given, "image", "data:image/png;base64")
+        url = local_media.checked(given, "image", "data:image/png;base64")
+        _kind_of(local_media.decoded(url, "image"), f"{given[:60]}…")
+        return url
     parts = urlsplit(given)
     if parts.scheme and parts.netloc:
         return given
@@ -228,6 +230,16 @@ def read(given: str, base: Path) -> str:
 
 def of_bytes(content: bytes, given: str) -> str:
     """The URL of a file's own bytes, once Pillow has seen that they are an image. Raises InputError."""
+    kind = _kind_of(content, given)
+    if kind not in ("PNG", "JPEG"):
+        raise InputError(
+            f"Unsupported image format '{kind}' of the image '{given}'.", hint="PNG and JPEG can be sent"
+        )
+    return data_url(content, "png" if kind == "PNG" else "jpeg")
+
+
+def _kind_of(content: bytes, given: str) -> str:
+    """Pillow's name for the format of these bytes. Raises InputError where they are no image."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -243,8 +255,4 @@ def of_bytes(content: bytes, given: str) -> str:
         Image.DecompressionBombError,
     ) as exc:  # what Pillow finds in a broken one
         raise InputError(f"Failed to open image '{given}'.", hint=str(exc)) from exc
-    if kind not in ("PNG", "JPEG"):
-        raise InputError(
-            f"Unsupported image format '{kind}' of the image '{given}'.", hint="PNG and JPEG can be sent"
-        )
-    return data_url(content, "png" if kind == "PNG" else "jpeg")
+    return kind

@@ -1,5 +1,6 @@
 """Images and audio that stand in a row of a file, or in a file that the row names."""
 
+from base64 import b64decode
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,14 @@ def checked(url: str, kind: Kind, example: str) -> str:
     if not comma or not head.startswith(f"data:{kind}/") or not head.endswith(";base64"):
         raise InputError(f"not a data: URL of {kind}: {url[:60]!r}", hint=f"{example},… is one")
     return url
+
+
+def decoded(url: str, kind: Kind) -> bytes:
+    """What a `data:` URL holds. Raises InputError."""
+    try:
+        return b64decode(url.partition(",")[2], validate=True)
+    except ValueError as exc:
+        raise InputError(f"the data: URL of {kind} is not base64: {url[:60]!r}", hint=str(exc)) from exc
 
 
 def content(given: str, base: Path, kind: Kind) -> bytes:

@@ -53,7 +53,7 @@ def test_every_image_that_was_made_is_seen(
     assert "Multi-Modal Metrics" in run.stdout
 
 
-def test_images_of_a_file_are_seen_and_one_that_is_broken_is_the_servers_to_refuse(
+def test_images_of_a_file_are_seen_and_one_of_an_unknown_kind_is_the_servers_to_refuse(
     seeing_llama: LlamaServer, measure: Measure, tmp_path: Path
 ) -> None:
     def encoded(kind: str) -> bytes:
@@ -63,8 +63,8 @@ def test_images_of_a_file_are_seen_and_one_that_is_broken_is_the_servers_to_refu
 
     (tmp_path / "a.png").write_bytes(encoded("PNG"))
     (tmp_path / "b.jpg").write_bytes(encoded("JPEG"))
-    broken = "data:image/png;base64," + base64.b64encode(b"this is no image").decode()
-    rows = [{"text": "What is this?", "image": name} for name in ("a.png", "b.jpg", broken)]
+    unknown = "data:image/webp;base64," + base64.b64encode(encoded("WEBP")).decode()
+    rows = [{"text": "What is this?", "image": name} for name in ("a.png", "b.jpg", unknown)]
     rows.append({"text": "Compare.", "image": ["a.png", "b.jpg"]})
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     load = ("--concurrency", "1", "--request-count", "8", "--output-tokens-mean", "4")

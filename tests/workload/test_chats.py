@@ -1,6 +1,7 @@
 """Conversations as data sets write them, in order and out of it."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from genai_perf.exceptions import InputError
 from genai_perf.types import Turn
 from genai_perf.workload.chats import turns
+from genai_perf.workload.media import readers
 
 
 def of(messages: Any, image: Any = None) -> tuple[tuple[Turn, ...], dict[str, int]]:
@@ -125,3 +127,14 @@ def test_every_turn_says_something_and_all_but_the_last_were_answered(messages: 
         if text is not None
     )
     assert odd or not left_out
+
+
+def test_an_image_that_is_none_is_named_with_its_message(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_text("no image")
+    read = readers(tmp_path)["image"]
+    content = [{"type": "image_url", "image_url": {"url": "a.png"}}]
+    messages = [{"role": "system", "content": "Look."}, {"role": "user", "content": content}]
+    with pytest.raises(InputError) as raised:
+        of(messages, image=read)
+    assert raised.value.message == "row 1: message 2: Failed to open image 'a.png'."
+    assert raised.value.hint == "it is no image"

@@ -126,9 +126,13 @@ def test_a_relative_path_counts_from_the_working_directory_and_then_from_the_dat
     assert images.read("a.png", there).startswith("data:image/jpeg")
 
 
+GIF = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAACAkQBADs="
+"""A picture of one pixel; what a server takes is for it to say."""
+
+
 @pytest.mark.parametrize(
     "url",
-    ["https://example.com/a.png", "http://h:1/x?y=1", "data:image/png;base64,AAAA", "s3://bucket/a.png"],
+    ["https://example.com/a.png", "http://h:1/x?y=1", GIF, "s3://bucket/a.png"],
 )
 def test_a_url_is_kept(url: str, tmp_path: Path) -> None:
     assert url == images.read(url, tmp_path)
@@ -147,6 +151,19 @@ def test_half_a_url_is_refused(url: str, tmp_path: Path) -> None:
 def test_a_data_url_that_holds_no_image_is_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a data: URL of image"):
         images.read(url, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("data:image/png;base64,AAAA", "Failed to open image 'data:image/png;base64,AAAA…'."),
+        ("data:image/png;base64,AA§A", "the data: URL of image is not base64: 'data:image/png;base64,AA§A'"),
+    ],
+)
+def test_a_data_url_of_something_else_is_refused(url: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        images.read(url, tmp_path)
+    assert message == refused.value.message
 
 
 @pytest.mark.parametrize(
