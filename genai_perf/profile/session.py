@@ -14,6 +14,7 @@ from genai_perf import endpoints
 from genai_perf.config import urls
 from genai_perf.config.schema import Config, EndpointConfig, LoadConfig, OutputConfig, TokenizerConfig
 from genai_perf.endpoints import Endpoint
+from genai_perf.exceptions import UsageError
 from genai_perf.profile.directory import check_apart
 from genai_perf.profile.former import Former
 from genai_perf.profile.measure import measure
@@ -101,6 +102,7 @@ class Session:
             config = replace(config, load=replace(config.load, warmup_request_count=warmup))
         else:
             tokenizer, workload = self._prepare(config, endpoint, served)
+            _check_conversations(config, workload)
         loop, kept = self._loop()
         shared = loop, kept, served, former, self._sampler
         run = config, endpoint, workload, tokenizer, directory, self._command
@@ -221,3 +223,13 @@ class Session:
             self._closing.callback(lambda: runner.run(kept.close()))
             self._shared_loop = runner, kept
         return self._shared_loop
+
+
+def _check_conversations(config: Config, workload: "Workload") -> None:
+    """Raise UsageError where more are to be open at a time than there are, as Perf Analyzer does."""
+    wanted, given = config.load.session_concurrency, len(workload.starts or ())
+    if wanted is not None and workload.starts is not None and given < wanted and not config.load.duration_s:
+        raise UsageError(
+            f"--session-concurrency {wanted} is more than there are conversations ({given})",
+            hint="make or read more of them; or --benchmark-duration, over which they come again",
+        )

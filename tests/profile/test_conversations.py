@@ -139,6 +139,10 @@ def test_a_warm_up_is_of_conversations_too_and_a_duration_ends_between_turns(con
         ("--session-concurrency 2", "--session-concurrency needs conversations"),
         ("--session-turns-mean 2", "--session-turns-mean needs --num-sessions"),
         (f"{SESSIONS} --concurrency 2", "--concurrency"),
+        (
+            "--tokenizer builtin --num-sessions 2 --session-concurrency 3",
+            "--session-concurrency 3 is more than there are conversations (2)",
+        ),
     ],
 )
 def test_what_cannot_be_is_said_before_the_first_request(url, tmp_path, monkeypatch, capsys, words, message):
