@@ -7,6 +7,7 @@ import asyncio
 import random
 from collections.abc import Callable
 
+from genai_perf.clock import NS_PER_S
 from genai_perf.endpoints import Endpoint, decode_whole
 from genai_perf.transports import Transport
 from genai_perf.types import HELD_BACK, HUNG_UP, Exchange, RequestError
@@ -14,6 +15,10 @@ from genai_perf.types import HELD_BACK, HUNG_UP, Exchange, RequestError
 _HELD_BACK = RequestError(
     HELD_BACK, "still waited when the time was over, as --max-prefill-concurrency says; it was never sent"
 )
+
+
+_GLANCE_S = 0.001
+"""How often at most to look whether a request has been sent."""
 
 
 class PrefillLimit:
@@ -86,22 +91,45 @@ class PrefillLimit:
 class HangUps:
     """Gives up a share of the requests some time after they were sent."""
 
-    def __init__(self, transport: Transport, share: float, after_s: float, random_: random.Random) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        share: float,
+        after_s: float,
+        random_: random.Random,
+        now_ns: Callable[[], int],
+    ) -> None:
         self.open = transport.open
         self.close = transport.close
         self._transport = transport
         self._share = share
         self._after_s = after_s
         self._random = random_
+        self._now_ns = now_ns
 
     async def send(self, exchange: Exchange) -> None:
         """Send, and hang up where the lot says so and the answer takes longer."""
         if self._random.random() >= self._share:
             await self._transport.send(exchange)
             return
+        loop, begun_ns = asyncio.get_running_loop(), self._now_ns()
         try:
-            async with asyncio.timeout(self._after_s):
-                await self._transport.send(exchange)
+            async with asyncio.timeout(None) as limit:
+                timer: asyncio.TimerHandle
+
+                def look() -> None:
+                    nonlocal timer
+                    if exchange.start_ns >= begun_ns:  # what connecting took is no part of the delay
+                        since_s = (self._now_ns() - exchange.start_ns) / NS_PER_S
+                        limit.reschedule(loop.time() + self._after_s - since_s)
+                    else:
+                        timer = loop.call_later(max(self._after_s, _GLANCE_S), look)
+
+                timer = loop.call_later(self._after_s, look)
+                try:
+                    await self._transport.send(exchange)
+                finally:
+                    timer.cancel()
         except TimeoutError:
             exchange.error = RequestError(
                 HUNG_UP,

@@ -225,7 +225,8 @@ class Run:
         load = self._load
         if load.cancellation_rate:
             lots = random.Random(f"{self._job.config.input.random_seed}:cancellations")
-            transport = HangUps(transport, load.cancellation_rate, load.cancellation_delay_s, lots)
+            share, after_s = load.cancellation_rate, load.cancellation_delay_s
+            transport = HangUps(transport, share, after_s, lots, self._timer.now_ns)
         if (limit := load.max_prefill_concurrency) is not None:
             transport = PrefillLimit(
                 transport, limit, self._job.endpoint, self._timer.now_ns, lambda: self._runner.is_over

@@ -46,10 +46,15 @@ def limited(wire, limit, over_ns=1_000_000_000):
     return PrefillLimit(wire, limit, endpoints.get("chat"), now_ns, lambda: now_ns() >= over_ns)
 
 
-def sent_by(transport, count, **given):
+def hanging_up(wire, share, after_s, seed=0):
+    return HangUps(wire, share, after_s, random.Random(seed), now_ns)
+
+
+def sent_by(transport, count, *, from_ns=0, **given):
     exchanges = [Exchange(request(row, **given)) for row in range(count)]
 
     async def main():
+        await sleep_until(from_ns)
         await asyncio.gather(*[transport.send(exchange) for exchange in exchanges])
         return now_ns()
 
@@ -116,7 +121,7 @@ def test_who_has_not_to_wait_is_sent_however_late_it_is():
 def test_the_share_that_is_hung_up_on_is_drawn_by_the_seed():
     def hung_up(seed):
         wire = VirtualTransport([Plan(MS)] * 1000)
-        exchanges, _ = sent_by(HangUps(wire, 0.25, 0.0001, random.Random(seed)), 1000)
+        exchanges, _ = sent_by(hanging_up(wire, 0.25, 0.0001, seed), 1000, from_ns=1)
         return [exchange.request.index for exchange in exchanges if exchange.error]
 
     assert hung_up(1) == hung_up(1) != hung_up(2)
@@ -125,13 +130,26 @@ def test_the_share_that_is_hung_up_on_is_drawn_by_the_seed():
 
 def test_it_hangs_up_after_the_delay_and_keeps_what_had_come():
     wire = Slowly(10 * MS, 1_000 * MS)
-    (exchange,), ended_ns = sent_by(HangUps(wire, 1, 0.05, random.Random(0)), 1)
+    (exchange,), ended_ns = sent_by(hanging_up(wire, 1, 0.05), 1, from_ns=1)
     assert HUNG_UP == exchange.error.kind
     assert "0.05 s" in exchange.error.message
-    assert [10 * MS] == exchange.at_ns
-    assert 50 * MS == ended_ns
+    assert [10 * MS + 1] == exchange.at_ns
+    assert 50 * MS + 1 == ended_ns
+
+
+@pytest.mark.parametrize("connects_ns", [20 * MS, 49 * MS, 50 * MS + 1, 120 * MS])
+def test_the_delay_counts_from_when_it_was_sent_however_long_connecting_took(connects_ns):
+    class Connecting(Slowly):
+        async def send(self, exchange):
+            await sleep_until(now_ns() + connects_ns)
+            await super().send(exchange)
+
+    wire = Connecting(10 * MS, 1_000 * MS)
+    (exchange,), ended_ns = sent_by(hanging_up(wire, 1, 0.05), 1, from_ns=1)
+    assert HUNG_UP == exchange.error.kind
+    assert connects_ns + 50 * MS + 1 == ended_ns
 
 
 def test_an_answer_that_is_quicker_than_the_delay_is_an_answer():
-    (exchange,), _ = sent_by(HangUps(Slowly(1, 1), 1, 0.05, random.Random(0)), 1)
+    (exchange,), _ = sent_by(hanging_up(Slowly(1, 1), 1, 0.05), 1, from_ns=1)
     assert exchange.error is None
