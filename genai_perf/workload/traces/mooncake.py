@@ -8,6 +8,8 @@ the last may be shorter. Every other key goes to the top level of the request's 
 """
 
 from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,11 @@ SORTED_BY = "jq -sc 'sort_by(.timestamp)[]' {file} > sorted.jsonl"
 
 AT = "timestamp"
 """The field that says when."""
+
+_FIELDS = (AT, "delay", "input_length", "output_length", "session_id", "hash_ids", "text", "text_input")
+_OTHERS = "a field that a trace does not have goes into the request's body"
+_NEAR = 0.85
+"""How alike two names are, by difflib, that are taken for one; the longer may have two letters more."""
 
 _decode = msgspec.json.Decoder().decode
 
@@ -52,10 +59,14 @@ def _row(number: int, content: bytes, where: str) -> Row:
         refuse(session, "session_id", where, "a string or a whole number")
     tokens = None if tokens is None else whole(tokens, "input_length", where, at_least=1)
     ids = take("hash_ids", None)
+    text = _text(entry, where)
+    for key in entry:
+        if meant := _misspelt(key):
+            raise InputError(f"{where}: unknown field {key!r}; did you mean {meant}?", hint=_OTHERS)
     return Row(
         line=number,
         at_ns=None if at is None else duration_ns(at, AT, where, NS_PER_MS),
-        text=_text(entry, where),
+        text=text,
         input_tokens=tokens,
         output_tokens=None if limit is None else whole(limit, "output_length", where, at_least=1),
         hash_ids=_blocks(ids, tokens, where) if ids else (),
@@ -63,6 +74,13 @@ def _row(number: int, content: bytes, where: str) -> Row:
         delay_ns=0 if delay is None else duration_ns(delay, "delay", where, NS_PER_MS),
         extra=entry,
     )
+
+
+@lru_cache(maxsize=256)
+def _misspelt(key: str) -> str | None:
+    """The field that this one is likely meant to be."""
+    near = get_close_matches(key.lower(), _FIELDS, 1, _NEAR)
+    return near[0] if near and abs(len(near[0]) - len(key)) <= 2 else None
 
 
 def _text(entry: dict[str, Any], where: str) -> str | None:

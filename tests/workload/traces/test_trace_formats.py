@@ -47,6 +47,12 @@ def test_every_key_of_a_mooncake_row_is_read(tmp_path, line, expected):
     assert Row(line=1, **expected) == row
 
 
+@pytest.mark.parametrize("key", ["priority", "max_input_length", "test", "min_tokens", "output_len", "ids"])
+def test_what_is_not_meant_to_be_a_field_goes_into_the_body(tmp_path, key):
+    (row,) = read("payload", tmp_path / "t.jsonl", json.dumps({"timestamp": 0, key: 1}))
+    assert {key: 1} == row.extra
+
+
 def test_blank_lines_and_a_byte_order_mark_are_no_rows(tmp_path):
     rows = read("payload", tmp_path / "t.jsonl", '\ufeff{"timestamp": 1}\n\n  \n{"timestamp": 2}\n')
     assert [(1, MS), (4, 2 * MS)] == [(row.line, row.at_ns) for row in rows]
@@ -70,6 +76,9 @@ def test_blank_lines_and_a_byte_order_mark_are_no_rows(tmp_path):
             "t.jsonl:2: Each data entry must have only one of 'text_input' or 'text' key name.",
         ),
         ({"text": 3}, 't.jsonl:2: "text" is not a string: 3'),
+        ({"input_lenght": 3}, "t.jsonl:2: unknown field 'input_lenght'; did you mean input_length?"),
+        ({"Timestamp": 3}, "t.jsonl:2: unknown field 'Timestamp'; did you mean timestamp?"),
+        ({"hashIds": [3]}, "t.jsonl:2: unknown field 'hashIds'; did you mean hash_ids?"),
         ({"hash_ids": 3, "input_length": 3}, 't.jsonl:2: "hash_ids" is not a list of whole numbers: 3'),
         (
             {"hash_ids": [-1], "input_length": 3},
