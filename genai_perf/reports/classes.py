@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from genai_perf.metrics.catalog import CATALOG
@@ -11,6 +12,8 @@ from genai_perf.types import BY_PLAN, Stats
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from genai_perf.metrics.classes import ClassSummary
+
 SHOWN = (
     ("request_throughput", "avg"),
     ("time_to_first_token", "p50"),
@@ -18,36 +21,56 @@ SHOWN = (
     ("inter_token_latency", "avg"),
     ("request_latency", "p99"),
     ("output_token_throughput", "avg"),
+    ("request_goodput", "avg"),
     ("good_request_share", "avg"),
 )
-"""A metric's statistic each: a row of the table, where the run has it. The kinds are its columns."""
+"""A metric's statistic each: a row, where the run has it. The kinds are the columns."""
 
 
-def table(result: Result) -> Table:
-    """A column each kind: there are few of those, and they have names of any length."""
+_NAME_WIDTH = 36
+"""Of the longest statistic."""
+_KIND_WIDTHS = range(10, 17)
+"""Of a column: as wide as its name, within these; figures need the least of them."""
+_BORDER = 3
+
+
+def tables(result: Result, width: int) -> Iterator[Table]:
+    """A column each kind, in as many tables as it takes within so many letters."""
+    longest = max(len(kind.name) for kind in result.classes)
+    column = min(max(longest, _KIND_WIDTHS[0]), _KIND_WIDTHS[-1]) + _BORDER
+    room = max((width - _NAME_WIDTH - _BORDER - 1) // column, 1)
+    names = dict(_statistics(result.classes))
+    for first in range(0, len(result.classes), room):
+        yield _table(result.classes[first : first + room], names)
+
+
+def _statistics(kinds: Sequence[ClassSummary]) -> Iterator[tuple[tuple[str, str], str]]:
+    """What is shown, and its name: all that any kind has."""
+    for tag, statistic in SHOWN:
+        figures = [kind.metrics[tag] for kind in kinds if tag in kind.metrics]
+        if figures:
+            heading = CATALOG[tag].heading
+            yield (tag, statistic), f"{heading} {statistic}" if isinstance(figures[0], Stats) else heading
+
+
+def _table(kinds: Sequence[ClassSummary], names: Mapping[tuple[str, str], str]) -> Table:
     from rich.table import Table
 
     made = Table(title="By kind of traffic")
     made.add_column("Statistic", justify="right")
-    for kind in result.classes:
-        made.add_column(kind.name, justify="right", overflow="fold")
-    made.add_row("Weight", *(f"{kind.weight:g}" for kind in result.classes))
-    made.add_row("Requests succeeded", *(f"{kind.requests:,}" for kind in result.classes))
+    for kind in kinds:
+        made.add_column(kind.name, justify="right", overflow="fold", max_width=_KIND_WIDTHS[-1])
+    made.add_row("Weight", *(f"{kind.weight:g}" for kind in kinds))
+    made.add_row("Requests succeeded", *(f"{kind.requests:,}" for kind in kinds))
     made.add_row(
         "Requests failed",
         *(
             f"{sum(count for error, (count, _) in kind.errors.items() if error not in BY_PLAN):,}"
-            for kind in result.classes
+            for kind in kinds
         ),
     )
-    for tag, statistic in SHOWN:
-        cells = [_cell(kind.metrics.get(tag), tag, statistic) for kind in result.classes]
-        if any(cells):
-            of_each = isinstance(
-                next(kind.metrics[tag] for kind in result.classes if tag in kind.metrics), Stats
-            )
-            name = f"{CATALOG[tag].heading} {statistic}" if of_each else CATALOG[tag].heading
-            made.add_row(name, *(cell or "N/A" for cell in cells))
+    for (tag, statistic), name in names.items():
+        made.add_row(name, *(_cell(kind.metrics.get(tag), tag, statistic) or "N/A" for kind in kinds))
     return made
 
 

@@ -50,7 +50,8 @@ def write(
     console = terminal.opened(file, width)
     console.print(_table(result, console, verbose))
     if result.classes:
-        console.print(classes.table(result))
+        for table in classes.tables(result, console.width):
+            console.print(table)
     if verbose and result.batches:
         console.print(batches.table(result))
     if verbose and result.gpus is not None:
