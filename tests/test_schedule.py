@@ -167,6 +167,25 @@ def test_a_rate_that_ends_brings_as_many_as_its_area(rate):
     assert abs(len(list(schedule.at_rate(schedule.evenly(), rate))) - (300 if total else 0)) <= 1
 
 
+@given(STRETCHES, st.floats(0.05, 20), st.integers())
+def test_random_arrivals_under_any_rate_never_decrease(rate, shape, seed):
+    due = first(200, schedule.at_rate(schedule.gamma(shape, Random(seed)), rate))
+    assert min(gaps(due), default=0) >= 0
+    assert all(0 <= due_ns <= sum(each.seconds for each in rate) * S for due_ns in due)
+
+
+@pytest.mark.parametrize("shape", [0.3, 1, 4])
+def test_a_random_process_keeps_its_mean_and_its_spread_on_a_slope(shape):
+    rise, top, fall = rate = (Stretch(100, 0, 400), Stretch(50, 400, 400), Stretch(100, 400, 0))
+    due = list(schedule.at_rate(schedule.gamma(shape, Random(2)), rate))
+    for begun, stretch in ((0, rise), (100, top), (150, fall)):
+        number = sum(begun * S <= due_ns < (begun + stretch.seconds) * S for due_ns in due)
+        assert abs(number - stretch.area) < 5 * math.sqrt(stretch.area / shape)
+    waited = gaps([0.0, *(reached(rate, due_ns) for due_ns in due)])  # in arrivals, the slope is gone
+    assert abs(statistics.mean(waited) - 1) < 5 * math.sqrt(1 / shape / len(due))
+    assert abs(statistics.variance(waited) - 1 / shape) < 5 * math.sqrt((2 + 6 / shape) / len(due)) / shape
+
+
 def test_a_ramp_sends_a_quarter_of_its_arrivals_in_its_first_half():
     rate = schedule.steady(100, ramp_up_s=10)
     due = first(500, schedule.at_rate(schedule.evenly(), rate))

@@ -1,6 +1,7 @@
 """From rows to turns: when each is due, what it says, which belong together."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -80,6 +81,23 @@ def test_a_schedule_that_cannot_be_kept_is_refused_with_its_line(trace, monkeypa
     with pytest.raises(InputError) as raised:
         prompts.check(given)
     assert raised.value.message == f"{tmp_path}/{message}"
+
+
+@pytest.mark.parametrize("rows", [100, 30_000])
+def test_reading_a_trace_takes_no_more_memory_the_longer_it_is(tmp_path, rows):
+    path = tmp_path / "trace.jsonl"
+    with path.open("w") as file:
+        file.writelines(
+            f'{{"timestamp": {at}, "input_length": 600, "hash_ids": [{at % 9}, {at}]}}\n'
+            for at in range(rows)
+        )
+    tracemalloc.start()
+    try:
+        assert rows == sum(1 for _ in prompts.in_order(config(path)))
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < 200_000
 
 
 def test_how_a_trace_is_put_into_order_is_told(trace, tmp_path):
