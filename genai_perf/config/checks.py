@@ -276,7 +276,8 @@ _NOT_PERIODIC = {
 
 def _check_sessions(config: Config, given: Layer) -> None:
     load = config.load
-    if config.has_sessions and load.request_count is not None:
+    is_mix = config.input.traffic_file is not None  # which counts a conversation as one, and has no end
+    if config.has_sessions and load.request_count is not None and not is_mix:
         raise UsageError(
             f"{given['load.request_count'].source} counts requests; conversations end with their last turn",
             hint="give --num-sessions, or --benchmark-duration",

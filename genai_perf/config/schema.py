@@ -438,10 +438,11 @@ class Config:
             return None
         if load.fixed_schedule:
             return None  # each request of the trace once
-        if self.has_sessions:
+        if self.has_sessions and self.input.traffic_file is None:
             return None  # each conversation once
-        if load.request_rate is not None:
-            return max(10, math.ceil(load.request_rate * 10))
+        rate = load.request_rate or load.session_rate  # of a mix, which goes on for ever
+        if rate is not None:
+            return max(10, math.ceil(rate * 10))
         return max(10, 2 * (self.concurrency or 1))
 
     @property

@@ -127,3 +127,24 @@ def test_a_bad_mix_is_one_line_before_the_first_request(profile, mix, message):
     assert 2 == code
     assert message in seen.err
     assert not directory.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "conversations"),
+    [
+        ("--num-sessions 3 --session-concurrency 2", 10),
+        ("--num-sessions 3 --session-concurrency 2 --request-count 15", 15),
+        ("--num-sessions 3 --session-request-rate 40 --request-count 12", 12),
+    ],
+)
+def test_a_mix_of_nothing_but_conversations_ends_too(url, tmp_path, monkeypatch, words, conversations):
+    monkeypatch.chdir(tmp_path)
+    Path("mix.yaml").write_text("a: {weight: 1, isl: 5}\nb: {weight: 1, isl: 6}\n")
+    fixed = (
+        "profile -m gpt2 --endpoint-type chat --streaming --tokenizer builtin --osl 2 --traffic mix.yaml -u"
+    )
+    assert 0 == main([*fixed.split(), url, *words.split()])
+    (path,) = tmp_path.glob("artifacts/*/records.arrows")
+    rows = read(path)[1].to_pylist()
+    assert conversations == sum(row["turn"] == 0 for row in rows)
+    assert {"a", "b"} == {row["traffic_class"] for row in rows}
