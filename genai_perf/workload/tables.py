@@ -9,7 +9,7 @@ import mmap
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -40,6 +40,8 @@ SNIPPET = 200
 _PARQUET_ROWS = 256
 """That are decoded together; prompts and images are large."""
 _BOM = b"\xef\xbb\xbf"
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
+"""An escape in JSON; half a surrogate pair is group 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +131,22 @@ def _decoded(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def json_value(text: str | bytes, where: str) -> Any:
-    """What a piece of JSON says. Raises InputError."""
+    """What a piece of JSON says. Raises InputError.
+
+    Half a surrogate pair, which the web's data sets have and UTF-8 has not, is read as `?`.
+    """
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return msgspec.json.decode(_mended(text.encode() if isinstance(text, str) else text))
         shown = text if isinstance(text, str) else text.decode(errors="replace")
         raise InputError(f"{where}: {str(exc).removesuffix('.')}: {shown[:SNIPPET]}") from exc
+
+
+def _mended(text: bytes | memoryview) -> bytes:
+    """JSON without halves of surrogate pairs."""
+    return _ESCAPE.sub(lambda found: b"?" if found[1] else found[0], text)
 
 
 def _object(value: Any, where: str) -> Row:
@@ -173,7 +185,7 @@ def _json(path: Path) -> _Opened:
             content = _content(file.fileno())
         start = len(_BOM) if content[: len(_BOM)] == _BOM else 0
         try:
-            elements = msgspec.json.decode(memoryview(content)[start:], type=list[msgspec.Raw])
+            elements = _elements(memoryview(content)[start:])
         except msgspec.ValidationError as exc:
             raise InputError(f"{path}: not a JSON list of rows") from exc
         except (msgspec.DecodeError, RecursionError) as exc:
@@ -183,6 +195,16 @@ def _json(path: Path) -> _Opened:
             yield where, _object(json_value(element, where), where)
 
     return _first_columns(rows()), rows
+
+
+def _elements(content: memoryview) -> list[msgspec.Raw]:
+    """What a list holds. Raises what msgspec does."""
+    try:
+        return msgspec.json.decode(content, type=list[msgspec.Raw])
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        return msgspec.json.decode(_mended(content), type=list[msgspec.Raw])
 
 
 def _content(descriptor: int) -> mmap.mmap | bytes:

@@ -121,6 +121,16 @@ def test_a_list_of_strings_is_a_list_of_prompts(tmp_path: Path) -> None:
     assert [{"text": "one"}, {"text": "two"}] == rows_of(path)
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_half_a_surrogate_pair_is_read_as_a_question_mark(tmp_path: Path, name: str) -> None:
+    row = '{"text": "a \\ud83d b \\ud83d\\ude00"}'
+    (tmp_path / name).write_text(f"[{row}]" if name == "a.json" else row)
+    assert [{"text": "a ? b 😀"}] == rows_of(tmp_path / name)
+    (tmp_path / "t.jsonl").write_text(row)
+    (traced,) = FORMATS["payload"].rows(tmp_path / "t.jsonl")
+    assert "a ? b 😀" == traced.text
+
+
 def test_only_the_columns_that_are_asked_for_are_read_from_parquet(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     write_parquet(path, [{"a": number, "b": "x"} for number in range(700)])

@@ -13,10 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from genai_perf.clock import NS_PER_MS
 from genai_perf.exceptions import InputError
+from genai_perf.workload import tables
 from genai_perf.workload.traces.blocks import BLOCK
 from genai_perf.workload.traces.rows import SNIPPET, Row, duration_ns, lines, refuse, whole
 
@@ -34,8 +33,6 @@ _OTHERS = "a field that a trace does not have goes into the request's body"
 _NEAR = 0.85
 """How alike two names are, by difflib, that are taken for one; the longer may have two letters more."""
 
-_decode = msgspec.json.Decoder().decode
-
 
 def rows(path: Path) -> Iterator[Row]:
     """The rows in their order, read as they are asked for. Raises InputError when it comes to a bad one."""
@@ -44,11 +41,7 @@ def rows(path: Path) -> Iterator[Row]:
 
 
 def _row(number: int, content: bytes, where: str) -> Row:
-    try:
-        entry = _decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        shown = content[:SNIPPET].decode(errors="replace")
-        raise InputError(f"{where}: {str(exc).removesuffix('.')}: {shown}") from exc
+    entry = tables.json_value(content, where)
     if not isinstance(entry, dict):
         raise InputError(f"{where}: not a JSON object: {content[:SNIPPET].decode(errors='replace')}")
     take = entry.pop
