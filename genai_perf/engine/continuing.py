@@ -19,7 +19,7 @@ from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from genai_perf.engine.runner import GIVEN_UP
-from genai_perf.types import Break, Exchange, Phase, RunInfo, Slot
+from genai_perf.types import HELD_BACK, Break, Exchange, Phase, RunInfo, Slot
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -109,7 +109,8 @@ def half_of(job: Job, info: RunInfo, records: pa.Table) -> Half:
         raise CannotContinue(reason)
     kept, parts = [], []
     for batch in records.to_batches():
-        stays = ~arrow.equals(batch.column("error_kind"), GIVEN_UP.kind)
+        kinds = batch.column("error_kind")
+        stays = ~(arrow.equals(kinds, GIVEN_UP.kind) | arrow.equals(kinds, HELD_BACK))
         kept.append(batch if stays.all() else arrow.take(batch, np.flatnonzero(stays)))
         parts.append(_benchmark(kept[-1]))
     if not any(len(index) for index, *_ in parts):

@@ -237,6 +237,16 @@ def interrupt():
     signal.raise_signal(signal.SIGINT)
 
 
+def test_what_was_held_back_when_the_user_stopped_is_sent_after_all(tmp_path):
+    wanted = job(request_rate=1000.0, request_count=5, max_prefill_concurrency=1)
+    path = tmp_path / "records.arrows"
+    made(path, wanted, [Plan(10 * MS)], at=[(5 * MS, interrupt)])
+    assert [None, *["held_back"] * 4] == [row["error_kind"] for row in rows(path)]
+    before = half_of(wanted, *read(path))
+    made(path, replace(wanted, half=before), [Plan(10 * MS)], begins_ns=7 * S)
+    assert [(index, None) for index in range(5)] == [(row["index"], row["error_kind"]) for row in rows(path)]
+
+
 def test_a_run_of_which_all_is_there_sends_nothing_more(tmp_path):
     end, found, transport = continued(
         tmp_path, job(concurrency=2, request_count=6), [Plan(10 * MS)], killed_at_ns=S
