@@ -206,9 +206,10 @@ class _Batch:
         own, spread = list(zip(*self.rows)), list(zip(*self.spread))
         cells = own[: len(SCHEMA) - _SPREAD] + spread
         for place, type_ in enumerate(SCHEMA.types):
-            yield (
-                _list_array(type_, *self.lists[place]) if place in self.lists else _array(type_, cells[place])
-            )
+            if place in self.lists:
+                yield _list_array(type_, *self.lists[place])
+            else:
+                yield _array(type_, cells[place])
 
 
 class _Lists(NamedTuple):
