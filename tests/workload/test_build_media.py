@@ -171,7 +171,7 @@ def test_a_template_of_ones_own_gets_everything_there_is(
     [
         ("[{% if %}]", ":1: "),
         ('{"a": 1}', ": must render a JSON list"),
-        ('[{"a": "{{ prompt }}"}]', ": 'prompt' is"),
+        ('[{"a": "{{ prompt }}"}]', ":1: 'prompt' is undefined"),
     ],
 )
 def test_a_template_is_tried_before_a_single_prompt_is_made(
