@@ -72,6 +72,7 @@ def to_entry(scenario: Scenario) -> dict[str, Any]:
             "error": scenario.error,
             "directory": None if scenario.directory is None else str(scenario.directory),
             "more_metrics": more,
+            "all_gpus": {tag: record.value() for tag, record in scenario.all_gpus.items()},
             "requests": scenario.evidence.requests,
             "errors": dict(scenario.evidence.errors),
             "counts": dict(scenario.evidence.counts),
@@ -124,6 +125,7 @@ class StoredScenario(msgspec.Struct):
     counts: dict[str, int]
     uncertainty: dict[str, dict[str, float]]
     notes: tuple[str, ...]
+    all_gpus: dict[str, int | float] = {}
 
 
 class Entry(msgspec.Struct):
@@ -193,6 +195,7 @@ def from_entry(entry: Entry) -> Scenario:
         outcome=ours.outcome,
         perf={model: Records(stored) for model, stored in perf.items()},
         gpus={gpu: Records(stored) for gpu, stored in gpus.items()},
+        all_gpus=Records({tag: StoredRecord(value) for tag, value in ours.all_gpus.items()}),
         error=ours.error,
         directory=None if ours.directory is None else Path(ours.directory),
         settings=ours.settings,

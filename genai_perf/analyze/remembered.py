@@ -141,14 +141,14 @@ def concluded(
 ) -> Scenario:
     """The scenario as its run has ended: by that error, or else with that exit code."""
     figures = result.summary
-    gpus = result.gpus.values() if result.gpus is not None else None
+    gpus = (result.gpus.values(), result.gpus.total_values()) if result.gpus is not None else ()
     if isinstance(error, Interrupted) or exit_code == Interrupted.exit_code:
-        return planned.measured(figures, gpus, is_interrupted=True)
+        return planned.measured(figures, *gpus, is_interrupted=True)
     if error is not None:
         return planned.failed(error.message, figures)
     if exit_code:
         return planned.failed("ended by its error rate", figures)
-    return planned.measured(figures, gpus)
+    return planned.measured(figures, *gpus)
 
 
 def say(text: str, output: OutputConfig) -> None:

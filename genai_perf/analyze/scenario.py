@@ -68,6 +68,8 @@ class Scenario:
     """Records by model and tag."""
     gpus: Mapping[str, Records] = field(default_factory=dict)
     """Records by GPU and tag."""
+    all_gpus: Records = field(default_factory=dict)
+    """Those of all GPUs together; empty where there is but one, or nobody said."""
     error: str | None = None
     """Why it failed."""
     directory: Path | None = None
@@ -108,10 +110,11 @@ class Scenario:
         self,
         summary: Summary,
         gpus: Mapping[str, Mapping[str, float]] | None = None,
+        all_gpus: Mapping[str, float] | None = None,
         *,
         is_interrupted: bool = False,
     ) -> Scenario:
-        """With its figures. `gpus` are values by GPU and tag, in the units of DCGM."""
+        """With its figures. `gpus` are values by GPU and tag, `all_gpus` by tag, in the units of DCGM."""
         return replace(
             self,
             outcome=Outcome.INTERRUPTED if is_interrupted else Outcome.MEASURED,
@@ -120,6 +123,11 @@ class Scenario:
             gpus={
                 gpu: {tag: _gpu_record(tag, value, gpu) for tag, value in values.items()}
                 for gpu, values in (gpus or {}).items()
+            },
+            all_gpus={
+                tag: any_record_type(tag)(value)
+                for tag, value in (all_gpus or {}).items()
+                if math.isfinite(value)
             },
             evidence=_evidence(summary),
         )
@@ -132,6 +140,7 @@ class Scenario:
             error=error,
             perf={self.model: {}},
             gpus={},
+            all_gpus={},
             evidence=Evidence(errors=summary.errors, notes=summary.notes) if summary else Evidence(),
         )
 

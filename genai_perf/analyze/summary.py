@@ -19,6 +19,7 @@ from genai_perf import __version__
 from genai_perf.analyze.records import record_type
 from genai_perf.analyze.results import Results
 from genai_perf.analyze.scenario import Outcome, Scenario
+from genai_perf.analyze.scoring import Records
 from genai_perf.metrics.gpu import cell as gpu_cell
 from genai_perf.metrics.knee import knee_of
 from genai_perf.metrics.names import (
@@ -113,16 +114,17 @@ def render_csv(results: Results, latest: Sequence[Scenario] = ()) -> str:
     writer.writerow([])
     writer.writerow(["Config Name", "GPU", *_GPU_COLUMNS])
     gpus = dict.fromkeys(gpu for scenario in results for gpu in scenario.gpus)
-    for gpu in gpus:
-        for scenario in results:
-            if gpu in scenario.gpus:
-                cells = [_gpu_cell(scenario, gpu, tag) for tag in _GPU_COLUMNS.values()]
-                writer.writerow([scenario.name, gpu, *cells])
+    rows = [(gpu, scenario, scenario.gpus.get(gpu)) for gpu in gpus for scenario in results]
+    rows += [("all", scenario, scenario.all_gpus) for scenario in results]
+    for gpu, scenario, records in rows:
+        if records:
+            cells = [_gpu_cell(records, tag) for tag in _GPU_COLUMNS.values()]
+            writer.writerow([scenario.name, gpu, *cells])
     return text.getvalue()
 
 
-def _gpu_cell(scenario: Scenario, gpu: str, tag: str) -> str:
-    shown = scenario.gpu_metric(tag).get(gpu, 0.0)
+def _gpu_cell(records: Records, tag: str) -> str:
+    shown = records[tag].reduced() if tag in records else 0.0
     return gpu_cell(record_type(tag).unit, shown).replace(",", "")
 
 
@@ -196,6 +198,7 @@ def _scenario(scenario: Scenario, is_knee: bool) -> dict[str, Any]:
         "directory": None if scenario.directory is None else str(scenario.directory),
         "metrics": figures,
         "gpus": {gpu: dict(_figures(records)) for gpu, records in scenario.gpus.items()},
+        "all_gpus": dict(_figures(scenario.all_gpus)),
     }
 
 

@@ -57,7 +57,11 @@ class GPUs:
 
     def values(self) -> dict[str, dict[str, float]]:
         """Values by GPU and tag of the record, as checkpoints have them."""
-        return {gpu.id: dict(_records(gpu)) for gpu in self.gpus}
+        return {gpu.id: dict(_records(gpu.figures)) for gpu in self.gpus}
+
+    def total_values(self) -> dict[str, float]:
+        """Those of all together; empty where there is but one."""
+        return dict(_records(self.total)) if len(self.gpus) > 1 else {}
 
     def efficiency(self, summary: Summary) -> dict[str, tuple[str, float]]:
         """What the energy was spent on: (unit, value) by name; empty where energy is unknown."""
@@ -81,8 +85,8 @@ class GPUs:
         return found
 
 
-def _records(gpu: GPU) -> Iterator[tuple[str, float]]:
-    for tag, stats in gpu.figures.items():
+def _records(figures: Mapping[str, Stats]) -> Iterator[tuple[str, float]]:
+    for tag, stats in figures.items():
         yield f"{tag}_avg", stats.avg
         if not GPU_CATALOG[tag].is_constant:
             yield from ((f"{tag}_min", stats.min), (f"{tag}_max", stats.max), (f"{tag}_std", stats.std))

@@ -39,7 +39,9 @@ def scenario(directory: Path, concurrency: int, watts: float) -> Scenario:
     found = gpu.read(telemetry, 5 * S, 15 * S)
     assert found is not None
     planned = Scenario.planned(chat(concurrency), {"concurrency": concurrency}, place)
-    return planned.measured(figures(20.0 * concurrency, 10.0 * concurrency), found.values())
+    return planned.measured(
+        figures(20.0 * concurrency, 10.0 * concurrency), found.values(), found.total_values()
+    )
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def kept(tmp_path, monkeypatch):
     return tmp_path / "checkpoint"
 
 
-def test_the_second_table_has_a_row_for_each_gpu_and_scenario(kept):
+def test_the_second_table_has_a_row_for_each_gpu_and_scenario_and_for_all_gpus_together(kept):
     results = Results.load(kept / "checkpoint.json")
     second = summary.render_csv(summary.best_first(results)).split("\r\n\r\n")[1]
     assert [
@@ -62,6 +64,8 @@ def test_the_second_table_has_a_row_for_each_gpu_and_scenario(kept):
         "gpt2_run_config_0,0,300.00,0.003000,80.00,1.05,700.00,0.00",
         "gpt2_run_config_1,1,300.00,0.003000,80.00,1.05,700.00,0.00",
         "gpt2_run_config_0,1,150.00,0.001500,80.00,1.05,700.00,0.00",
+        "gpt2_run_config_1,all,900.00,0.009000,80.00,2.10,1400.00,0.00",
+        "gpt2_run_config_0,all,450.00,0.004500,80.00,2.10,1400.00,0.00",
     ] == second.splitlines()
 
 

@@ -105,9 +105,11 @@ def test_each_scenario_of_a_sweep_has_the_gpus_of_its_own_time(exporter, tmp_pat
         *("--gpu-telemetry-url", exporter.address),
     )
     table = (tmp_path / "analyze_export_genai_perf.csv").read_text().split("\n\n")[-1].splitlines()
-    assert ["0", "0", "1", "1"] == [row.split(",")[1] for row in table[1:]]
+    assert ["0", "0", "1", "1", "all", "all"] == [row.split(",")[1] for row in table[1:]]
     energies = [float(row.split(",")[3]) for row in table[1:]]
-    assert all(0 < energy < 400 * 60 / 1e6 for energy in energies)
+    assert all(0 < energy < 400 * 60 / 1e6 for energy in energies[:4])
+    of_all = [first + second for first, second in zip(energies[:2], energies[2:4], strict=True)]
+    assert of_all == pytest.approx(energies[4:], abs=2e-6)  # each is rounded to a joule
     stored = json.loads((tmp_path / "checkpoint" / "checkpoint.json").read_text())["Results"]["run_configs"]
     assert all({"0", "1"} == set(each["measurement"]["_gpu_metrics"]) for each in stored)
 
