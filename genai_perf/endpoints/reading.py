@@ -313,13 +313,10 @@ def counting_events() -> Callable[[Exchange], int]:
     arriving = Arriving()
 
     def count(exchange: Exchange) -> int:
-        if (
-            "content-encoding" in exchange.headers
-        ):  # rare: nobody asked for it; then all is inflated each time
-            reads = plain_reads(exchange, Answer())[-1:]
-        else:
-            reads = exchange.data[-1:]
-        arriving.feed(b"".join(reads))
+        # coded answers are rare, since nobody asks for them: all is inflated each time then
+        is_coded = "content-encoding" in exchange.headers
+        reads = plain_reads(exchange, Answer()) if is_coded else exchange.data
+        arriving.feed(b"".join(reads[-1:]))
         return arriving.events
 
     return count

@@ -187,7 +187,7 @@ class Session:
         """Bodies as what goes over gRPC, where they do."""
         from genai_perf.workload import ready_made
 
-        names = ready_made.names(config, endpoint) if config.input.ready_made else None
+        names = ready_made.names(config) if config.input.ready_made else None
         if config.endpoint.grpc_method is not None:
             from genai_perf.profile import dynamic_grpc
 

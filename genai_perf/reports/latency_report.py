@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from genai_perf.config.gap_words import stimulus
 from genai_perf.metrics.catalog import Unit
+from genai_perf.metrics.gpu import GPU_CATALOG
 from genai_perf.metrics.latency import ClientTimes, client_times, latency_ns
 from genai_perf.metrics.server_statistics import MEASURED
 from genai_perf.reports import Result, models
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from genai_perf.telemetry.gpu import GPUs
 
 _PERCENTILES = (50, 90, 95, 99)
-_BYTES_IN_MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +133,16 @@ def _server_cells(result: Result, client: ClientTimes) -> Iterator[tuple[str, st
 
 def _gpu_cells(gpus: GPUs | None) -> Iterator[tuple[str, str | None]]:
     """`UUID:value;UUID:value;`, in the units of Triton's metrics page: shares of 1, watts, bytes."""
-    for name, tag, statistic, factor in (
-        ("Avg GPU Utilization", "gpu_utilization", "avg", 0.01),
-        ("Avg GPU Power Usage", "gpu_power_usage", "avg", 1.0),
-        ("Max GPU Memory Usage", "gpu_memory_used", "max", _BYTES_IN_MIB),
-        ("Total GPU Memory", "total_gpu_memory", "avg", _BYTES_IN_MIB),
+    for name, tag, statistic in (
+        ("Avg GPU Utilization", "gpu_utilization", "avg"),
+        ("Avg GPU Power Usage", "gpu_power_usage", "avg"),
+        ("Max GPU Memory Usage", "gpu_memory_used", "max"),
+        ("Total GPU Memory", "total_gpu_memory", "avg"),
     ):
+        triton = GPU_CATALOG[tag].triton
+        assert triton is not None
         pairs = [
-            (gpu.uuid or gpu.id, getattr(gpu.figures[tag], statistic) * factor)
+            (gpu.uuid or gpu.id, getattr(gpu.figures[tag], statistic) / triton.factor)
             for gpu in (gpus.gpus if gpus is not None else ())
             if tag in gpu.figures
         ]

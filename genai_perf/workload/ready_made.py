@@ -53,7 +53,7 @@ class Row:
     @property
     def where(self) -> str:
         """What errors call it."""
-        return f"{self.path}: row {self.number}"
+        return _where(self.path, self.number)
 
 
 def workload(config: Config, endpoint: Endpoint, tokenizer: Tokenizer | None) -> Workload:
@@ -74,9 +74,15 @@ def workload(config: Config, endpoint: Endpoint, tokenizer: Tokenizer | None) ->
     return Workload(requests, sends=_sends(requests) if config.load.fixed_schedule else ())
 
 
-def names(config: Config, endpoint: Endpoint) -> Iterator[str]:
+def names(config: Config) -> Iterator[str]:
     """What errors call each request, where no conversations have put them into another order."""
-    return (row.where for row in _limited(config, endpoint))
+    for path in config.input.ready_made:
+        for number, _ in enumerate(ready_made.rows(path), 1):
+            yield _where(path, number)
+
+
+def _where(path: Path, number: int) -> str:
+    return f"{path}: row {number}"
 
 
 # -- rows ---------------------------------------------------------------------------------------------
@@ -92,7 +98,7 @@ def _limited(config: Config, endpoint: Endpoint) -> Iterator[Row]:
 
 
 def _payload(path: Path, number: int, raw: msgspec.Raw) -> Row:
-    where = f"{path}: row {number}"
+    where = _where(path, number)
     entry = _decoded(raw, dict[str, msgspec.Raw], where)
     for key in entry:
         if key not in (_PAYLOAD, _AT, _SESSION, _DELAY):
@@ -124,7 +130,7 @@ def _payload(path: Path, number: int, raw: msgspec.Raw) -> Row:
 
 
 def _tensors(path: Path, number: int, raw: msgspec.Raw) -> Row:
-    where = f"{path}: row {number}"
+    where = _where(path, number)
     entry = _decoded(raw, dict[str, msgspec.Raw], where)
     if _PAYLOAD in entry:
         raise InputError(

@@ -296,5 +296,5 @@ def test_the_names_of_rows_are_those_of_their_files():
     for name in ("0.json", "1.json"):
         Path(name).write_text('{"data": [{"text_input": ["a"]}, {"text_input": ["b"]}]}')
     config = load(given, [], {}).config
-    names = ready_made.names(config, endpoints.get("kserve"))
+    names = ready_made.names(config)
     assert ["0.json: row 1", "0.json: row 2", "1.json: row 1", "1.json: row 2"] == list(names)
